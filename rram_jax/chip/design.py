@@ -1,0 +1,156 @@
+"""From a network to a circuit: cells, nominal wires, full scales and neurons.
+
+What stands here is set once for a network and a device card, never per chip.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import jax.numpy as jnp
+import numpy as np
+
+from rram_jax.chip.network import HardwareNetwork, Layer, column_sums
+from rram_jax.circuit.attenuation import AttenuationMap, attenuation_map, ideal_map
+from rram_jax.circuit.config import TileConfig
+from rram_jax.circuit.pair import cells_of, signed_transfer
+from rram_jax.circuit.tile import wireless_transfer
+from rram_jax.device.card import DeviceCard
+from rram_jax.device.variability import mean_conductance
+from rram_jax.errors import InputError
+from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
+from rram_jax.neuron.config import NeuronConfig
+from rram_jax.types import Array, Bool
+
+CIRCUITS = ("ideal", "map", "full")
+"""How much of the circuit the surrogate has: ideal wires and neurons; wires as the
+attenuation map; the map and the neuron card with mismatch, noise and RTN."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitConfig:
+    """Design choices of the circuit around the cells. SI units."""
+
+    tile: TileConfig = field(default_factory=TileConfig)
+    """Tiles and wires; the driver resistances are replaced by the neuron card's."""
+
+    v_read: float = 0.2
+    """[V] Row swing about v_cm."""
+
+    t_slot: float = 5e-9
+    """[s] Slot of the pulse-width code."""
+
+    i_bias: float = 20e-6
+    """[A] Tail current of a neuron."""
+
+    output_clocks: int = 4
+    """[-] Decisions a slot of the output layer's comparators."""
+
+    neuron_card: str = "gmc-130nm"
+    """Preset or path of the neuron card."""
+
+    def __post_init__(self):
+        if not 0.01 <= self.v_read <= 0.3:
+            raise InputError(
+                "v_read must lie between 0.01 and 0.3 V, where the cells keep their"
+                f" state and the row switches work; got {self.v_read:g}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDesign:
+    """One layer's cells, wires and neurons."""
+
+    layer: Layer
+    is_lrs: Bool[Array, "rows cols"]
+    attenuation: AttenuationMap
+    tile: TileConfig
+    neuron: NeuronConfig
+
+    gain: float
+    """[V/V] Sensed volts per read volt and unit of weighted sum, nominal cells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkDesign:
+    """The whole network's circuit."""
+
+    network: HardwareNetwork
+    device: DeviceCard
+    circuit: CircuitConfig
+    card: NeuronCard
+    layers: tuple[LayerDesign, ...]
+
+
+def design_network(
+    network: HardwareNetwork,
+    device: DeviceCard,
+    circuit: CircuitConfig | None = None,
+    *,
+    wires: bool = True,
+) -> NetworkDesign:
+    """Derive every layer's full scale from the nominal array's own transfer.
+
+    Args:
+        network: What is programmed.
+        device: Its mean conductances make the nominal array.
+        circuit: Read levels, tiles, neurons; the defaults where None.
+        wires: False for ideal wires and drivers.
+
+    Raises:
+        InputError: The neuron card does not reach a layer's full scale.
+    """
+    circuit = circuit or CircuitConfig()
+    card = load_neuron_card(circuit.neuron_card)
+    layers = []
+    for k, layer in enumerate(network.layers):
+        last = k == len(network.layers) - 1
+        layers.append(_design_layer(layer, device, circuit, card, last, wires))
+    return NetworkDesign(
+        network=network,
+        device=device,
+        circuit=circuit,
+        card=card,
+        layers=tuple(layers),
+    )
+
+
+def _design_layer(layer, device, circuit, card, last, wires):
+    c = layer.columns_per_output
+    is_lrs = cells_of(jnp.asarray(layer.weights, jnp.int32))
+    clocks = circuit.output_clocks if last else 1
+    wanted = dict(t_slot=circuit.t_slot, i_bias=circuit.i_bias, clocks_per_slot=clocks)
+    r_pos, r_neg = card.driver_resistance(NeuronConfig(v_full=8e-3, **wanted))
+    tile = dataclasses.replace(circuit.tile, r_driver_pos=r_pos, r_driver_neg=r_neg)
+    conductance = mean_conductance(is_lrs, device.params())
+    wireless = wireless_transfer(conductance, c)
+    if wires:
+        # Swapping every pair turns LRS into HRS and back; off pairs stay as they are.
+        swapped = cells_of(-jnp.asarray(layer.weights, jnp.int32))
+        swapped = mean_conductance(swapped, device.params())
+        attenuation = attenuation_map(conductance, swapped, tile, c)
+    else:
+        attenuation = ideal_map(wireless.shape)
+    transfer = np.asarray(
+        signed_transfer(wireless * attenuation.slope + attenuation.offset), np.float64
+    )
+    # Off pairs lighten a column's load and raise its own gain; z knows that.
+    g = np.asarray(conductance, np.float64)
+    pair = mean_conductance(jnp.asarray([True, False]), device.params()).sum()
+    load = g.sum(0).reshape(-1, c).sum(1) / (len(layer.weights) * c * float(pair))
+    sums = column_sums(layer.weights, c) / load
+    gain = float((transfer * sums).sum() / (sums * sums).sum())
+    neuron = NeuronConfig(
+        v_full=circuit.v_read * gain * layer.z_full,
+        v_shift=circuit.v_read * gain * layer.z_shift,
+        **wanted,
+    )
+    if wires:
+        neuron = with_card(neuron, card)
+    return LayerDesign(
+        layer=layer,
+        is_lrs=is_lrs,
+        attenuation=attenuation,
+        tile=tile,
+        neuron=neuron,
+        gain=gain,
+    )

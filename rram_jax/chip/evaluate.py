@@ -1,0 +1,122 @@
+"""Accuracy of a network over many sampled chips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.stats
+
+from rram_jax.chip.design import CIRCUITS, NetworkDesign
+from rram_jax.chip.sample import chip_key
+from rram_jax.chip.surrogate import NOISE, run_network, surrogate_chip, winner
+from rram_jax.device.card import DeviceParams
+from rram_jax.errors import InputError
+from rram_jax.neuron.model import to_counts
+
+IMAGES_PER_BLOCK = 1000
+"""[-] Images that one matrix product takes: activations stay in the cache's reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracySummary:
+    """Accuracy as a distribution over chips."""
+
+    mean: float
+    sd: float
+    p01: float
+    worst: float
+    ci95: tuple[float, float]
+    """Of the mean, by Student's t with the chips as the unit."""
+
+
+def summarise(accuracy: Sequence[float]) -> AccuracySummary:
+    """Mean, sd, 1st percentile, worst and interval; one number a chip."""
+    a = np.asarray(accuracy, float)
+    sd = float(a.std(ddof=1)) if len(a) > 1 else 0.0
+    half = 0.0
+    if len(a) > 1:
+        half = float(scipy.stats.t.ppf(0.975, len(a) - 1)) * sd / np.sqrt(len(a))
+    return AccuracySummary(
+        mean=float(a.mean()),
+        sd=sd,
+        p01=float(np.quantile(a, 0.01)),
+        worst=float(a.min()),
+        ci95=(float(a.mean() - half), float(a.mean() + half)),
+    )
+
+
+class ChipEvaluator:
+    """Counts right answers and ties of one design on one set of images.
+
+    Compiled once; spreads and read voltage may change from call to call.
+    """
+
+    def __init__(
+        self,
+        design: NetworkDesign,
+        codes: np.ndarray,
+        labels: np.ndarray,
+        circuit: str = "map",
+    ):
+        """`codes` uint8 (images, inputs), `labels` (images,)."""
+        if circuit not in CIRCUITS:
+            raise InputError(
+                f"circuit must be one of {', '.join(CIRCUITS)}; got {circuit!r}."
+            )
+        if codes.shape[1] != design.network.config.sizes[0]:
+            raise InputError(
+                f"{design.network.config.name} takes {design.network.config.sizes[0]}"
+                f" inputs an image; got {codes.shape[1]}."
+            )
+        self.design, self.circuit, self.n_images = design, circuit, len(codes)
+        pad = -len(codes) % min(IMAGES_PER_BLOCK, len(codes))
+        block = (-1, min(IMAGES_PER_BLOCK, len(codes)))
+        codes = np.pad(codes, ((0, pad), (0, 0)))
+        # No output is called -2, so padding is never right.
+        labels = np.pad(labels.astype(np.int32), (0, pad), constant_values=-2)
+        self._codes = jnp.asarray(codes.reshape(*block, codes.shape[1]))
+        self._labels = jnp.asarray(labels.reshape(block))
+        self._run = jax.jit(self._chips, static_argnames="rtn_pass")
+
+    def __call__(
+        self,
+        seed: int,
+        chips: Sequence[int],
+        device: DeviceParams,
+        v_read: float,
+        rtn_pass: int = 0,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Right answers and ties of each chip, both (chips,), as counts of images."""
+        keys = jnp.stack([chip_key(seed, chip) for chip in chips])
+        volts = jnp.asarray(v_read, jnp.float32)
+        right, ties = self._run(
+            keys, device, volts, self._codes, self._labels, rtn_pass=rtn_pass
+        )
+        return np.asarray(right), np.asarray(ties)
+
+    def _chips(self, keys, device, v_read, codes, labels, *, rtn_pass):
+        return jax.lax.map(
+            lambda key: self._one(key, device, v_read, codes, labels, rtn_pass), keys
+        )
+
+    def _one(self, key, device, v_read, codes, labels, rtn_pass):
+        design, circuit = self.design, self.circuit
+        chip = surrogate_chip(key, design, device, circuit, rtn_pass)
+        noise_key = jax.random.fold_in(jax.random.fold_in(key, NOISE), rtn_pass)
+
+        def block(carry, item):
+            index, x, y = item
+            noise = jax.random.fold_in(noise_key, index) if circuit == "full" else None
+            position = run_network(
+                chip, x.astype(jnp.float32), design, v_read, circuit, noise
+            )
+            answer = winner(to_counts(position, design.layers[-1].neuron))
+            ties = ((answer < 0) & (y > -2)).sum(dtype=jnp.int32)
+            right = (answer == y).sum(dtype=jnp.int32)
+            return (carry[0] + right, carry[1] + ties), None
+
+        zero = (jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+        items = (jnp.arange(len(codes)), codes, labels)
+        return jax.lax.scan(block, zero, items)[0]

@@ -1,0 +1,134 @@
+"""The network in hardware form: signed pairs, full scales, nothing else."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from rram_jax.errors import InputError
+from rram_jax.types import Float, Integer
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Shape and strategy of a multi-layer perceptron; a checkpoint carries it."""
+
+    sizes: tuple[int, ...] = (144, 64, 10)
+    """[-] Inputs, hidden neurons, outputs."""
+
+    columns_per_output: int = 4
+    """[-] Columns strapped into each output of the last layer."""
+
+    ternary: bool = False
+    """Pairs may be off (HRS, HRS), not only +1 and -1."""
+
+    n_bias: int = 0
+    """[-] Bias pairs of every layer, driven with the constant code 15; each may be
+    +1, -1 or off."""
+
+    def __post_init__(self):
+        if len(self.sizes) < 3 or min(self.sizes) < 1 or self.sizes[-1] < 2:
+            raise InputError(
+                "A network needs sizes like 144-64-10: inputs, one or more hidden"
+                f" layers, outputs; got {'-'.join(map(str, self.sizes))}."
+            )
+        if self.columns_per_output < 1 or self.n_bias < 0:
+            raise InputError(
+                "columns_per_output must be 1 or more and n_bias 0 or more; got"
+                f" {self.columns_per_output} and {self.n_bias}."
+            )
+
+    @property
+    def name(self) -> str:
+        """For example mlp-144-64-10."""
+        return "mlp-" + "-".join(map(str, self.sizes))
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """[-] Columns an output, layer by layer."""
+        return (1,) * (len(self.sizes) - 2) + (self.columns_per_output,)
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(pairs, columns) of each layer, bias pairs included."""
+        return tuple(
+            (n_in + self.n_bias, n_out * columns)
+            for n_in, n_out, columns in zip(
+                self.sizes, self.sizes[1:], self.columns, strict=False
+            )
+        )
+
+
+def parse_sizes(name: str) -> tuple[int, ...]:
+    """Sizes from a name such as `mlp-144-64-10` or `144-64-10`.
+
+    Raises:
+        InputError: The name is not of that form.
+    """
+    if not re.fullmatch(r"(mlp-)?\d{1,5}(-\d{1,5}){2,8}", name):
+        raise InputError(
+            f"A network is named by its sizes, such as mlp-144-64-10; got {name!r}."
+        )
+    return tuple(int(part) for part in name.removeprefix("mlp-").split("-"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer as it is programmed."""
+
+    weights: Integer[np.ndarray, "pairs cols"]
+    """[-] -1, 0 or 1; the last `n_bias` pairs are bias pairs."""
+
+    columns_per_output: int
+    """[-] Columns strapped into one output."""
+
+    z_full: float
+    """[-] Weighted sum (activations in 0..1) at which the code is 15."""
+
+    z_shift: float = 0.0
+    """[-] Weighted sum below zero at which the code starts (output layer)."""
+
+    @property
+    def n_outputs(self) -> int:
+        """[-] Neurons."""
+        return self.weights.shape[1] // self.columns_per_output
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardwareNetwork:
+    """A trained network, ready to be programmed."""
+
+    config: NetworkConfig
+    layers: tuple[Layer, ...]
+
+    logit_scale: float
+    """[-] Logits per unit of the output's weighted sum, as trained; for losses only."""
+
+    def __post_init__(self):
+        for shape, layer in zip(self.config.weight_shapes, self.layers, strict=True):
+            values = set(np.unique(layer.weights).tolist())
+            allowed = {-1, 0, 1} if self.config.ternary else {-1, 1}
+            on_bias = layer.weights[shape[0] - self.config.n_bias :]
+            strict = layer.weights[: shape[0] - self.config.n_bias]
+            if layer.weights.shape != shape or not values <= {-1, 0, 1}:
+                raise InputError(
+                    f"{self.config.name}: a layer needs weights {shape} of -1, 0, 1;"
+                    f" got {layer.weights.shape} with {sorted(values)[:5]}."
+                )
+            if not set(np.unique(strict).tolist()) <= allowed or on_bias.ndim != 2:
+                raise InputError(f"{self.config.name}: a binary network has no 0.")
+            if not layer.z_full > 0:
+                raise InputError(f"{self.config.name}: z_full must be above 0.")
+
+    @property
+    def n_cells(self) -> int:
+        """[-] RRAM cells."""
+        return sum(2 * layer.weights.size for layer in self.layers)
+
+
+def column_sums(
+    weights: Integer[np.ndarray, "pairs cols"], columns_per_output: int
+) -> Float[np.ndarray, "pairs outputs"]:
+    """Sum of the columns of each output."""
+    shape = (weights.shape[0], -1, columns_per_output)
+    return weights.astype(np.float64).reshape(shape).sum(-1)

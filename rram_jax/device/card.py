@@ -1,0 +1,159 @@
+"""The device card: every number about the 1T1R cell, from one TOML file."""
+
+import dataclasses
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import jax.numpy as jnp
+
+from rram_jax.errors import InputError
+from rram_jax.toml_file import parse_record, read_record
+from rram_jax.types import Array, Float, register_record
+
+
+@register_record
+@dataclass(frozen=True)
+class DeviceParams:
+    """The card's numbers as arrays: what is differentiated, swept or mapped over."""
+
+    r_lrs: Float[Array, ""]
+    """[Ohm] Median read resistance of a cell in the low-resistance state."""
+
+    r_hrs: Float[Array, ""]
+    """[Ohm] Median read resistance of a cell in the high-resistance state."""
+
+    sigma_lrs: Float[Array, ""]
+    """[-] Standard deviation of ln R of LRS cells, access transistor included."""
+
+    sigma_hrs: Float[Array, ""]
+    """[-] Standard deviation of ln R of HRS cells, access transistor included."""
+
+    tail_share: Float[Array, ""]
+    """[-] Share of LRS cells that belong to the tail."""
+
+    sigma_tail: Float[Array, ""]
+    """[-] Standard deviation of ln R of LRS cells in the tail."""
+
+    r_access: Float[Array, ""]
+    """[Ohm] Access transistor at the read point: part of every cell's resistance."""
+
+    rtn_traps: Float[Array, "2"]
+    """[-] Mean number of RTN traps in an LRS and in an HRS cell."""
+
+    rtn_amplitude: Float[Array, "2"]
+    """[-] Median dR/R of one trap in an LRS and in an HRS cell."""
+
+    rtn_sigma: Float[Array, ""]
+    """[-] Standard deviation of ln(dR/R) over traps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCard:
+    """One 1T1R technology after one way of programming it. SI units.
+
+    All resistances are the cell's as it is read, RRAM and access transistor together,
+    and so are their spreads (standard deviations of ln R).
+    """
+
+    name: str
+    """Short name, used in tables and file names."""
+
+    source: str
+    """Where the numbers come from: measured, fitted or assumed."""
+
+    r_lrs: float
+    """[Ohm] Median read resistance, low-resistance state."""
+
+    r_hrs: float
+    """[Ohm] Median read resistance, high-resistance state."""
+
+    sigma_lrs: float
+    """[-] Spread of ln R_LRS."""
+
+    sigma_hrs: float
+    """[-] Spread of ln R_HRS."""
+
+    tail_share: float = 0.0
+    """[-] Share of LRS cells in the tail."""
+
+    sigma_tail: float = 0.0
+    """[-] Spread of ln R_LRS in the tail."""
+
+    r_access: float = 900.0
+    """[Ohm] Access transistor at the read point, part of the cell's resistance."""
+
+    rtn_traps_lrs: float = 0.0
+    """[-] Mean number of RTN traps, LRS."""
+
+    rtn_traps_hrs: float = 0.0
+    """[-] Mean number of RTN traps, HRS."""
+
+    rtn_amplitude_lrs: float = 0.006
+    """[-] Median dR/R of one trap, LRS."""
+
+    rtn_amplitude_hrs: float = 0.1
+    """[-] Median dR/R of one trap, HRS."""
+
+    rtn_sigma: float = 0.5
+    """[-] Spread of ln(dR/R) over traps."""
+
+    def __post_init__(self):
+        if not self.r_access + 100 < self.r_lrs < self.r_hrs < 1e9:
+            raise InputError(
+                f"Device card {self.name!r} needs r_access + 100 < r_lrs < r_hrs < 1e9,"
+                f" in ohms; it has r_access = {self.r_access:g}, r_lrs = {self.r_lrs:g}"
+                f" and r_hrs = {self.r_hrs:g}."
+            )
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            limit = 1.0 if field.name == "tail_share" else 10.0
+            if isinstance(value, float) and field.name[:2] != "r_":
+                if not 0 <= value <= limit:
+                    raise InputError(
+                        f"Device card {self.name!r}: {field.name} must lie between 0"
+                        f" and {limit:g}; it is {value:g}."
+                    )
+
+    def params(self) -> DeviceParams:
+        """The card as float32 arrays."""
+
+        def array(*values):
+            return jnp.asarray(values if len(values) > 1 else values[0], jnp.float32)
+
+        return DeviceParams(
+            r_lrs=array(self.r_lrs),
+            r_hrs=array(self.r_hrs),
+            sigma_lrs=array(self.sigma_lrs),
+            sigma_hrs=array(self.sigma_hrs),
+            tail_share=array(self.tail_share),
+            sigma_tail=array(self.sigma_tail),
+            r_access=array(self.r_access),
+            rtn_traps=array(self.rtn_traps_lrs, self.rtn_traps_hrs),
+            rtn_amplitude=array(self.rtn_amplitude_lrs, self.rtn_amplitude_hrs),
+            rtn_sigma=array(self.rtn_sigma),
+        )
+
+
+def preset_names() -> list[str]:
+    """Names of the cards that come with the package."""
+    folder = resources.files("rram_jax.device") / "presets"
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def load_card(name_or_path: str | Path) -> DeviceCard:
+    """Read a device card: a preset's name or the path of a TOML file.
+
+    Raises:
+        InputError: There is no such card, or its text is not a valid one.
+    """
+    name = str(name_or_path)
+    if name in preset_names():
+        preset = resources.files("rram_jax.device") / "presets" / f"{name}.toml"
+        return parse_record(preset.read_text(), DeviceCard, f"device card {name}")
+    if not Path(name).is_file():
+        raise InputError(
+            f"There is no device card {name!r}: give the path of a TOML file or one of"
+            f" {', '.join(preset_names())}."
+        )
+    return read_record(name, DeviceCard, "device card")

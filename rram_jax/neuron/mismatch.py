@@ -1,0 +1,55 @@
+"""Threshold mismatch: one draw of a neuron's transistors, for deck and model alike."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from rram_jax.neuron.card import NeuronCard
+from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.transistors import GM_CELL, LATCH, MISMATCHED_LATCH
+from rram_jax.types import Array, Float, Key
+
+MISMATCHED = tuple(f"gm_{t.name}" for t in GM_CELL) + tuple(
+    f"latch_{name}" for name in MISMATCHED_LATCH
+)
+"""Names of the transistors that get a threshold shift, in the order of a draw."""
+
+
+def gate_areas(config: NeuronConfig) -> tuple[float, ...]:
+    """[m^2] W L of each of `MISMATCHED`."""
+    latch = {t.name: t for t in LATCH}
+    scaled = [t.width * config.width_scale * t.length for t in GM_CELL]
+    return (
+        *scaled,
+        *(latch[name].width * latch[name].length for name in MISMATCHED_LATCH),
+    )
+
+
+def draw_mismatch(
+    key: Key, n: int, config: NeuronConfig, card: NeuronCard
+) -> Float[Array, "n transistors"]:
+    """Threshold shifts [V] of `n` neurons, BSIM4's `delvto` (added to the signed V_T).
+
+    One draw is one manufactured chip's neurons of one layer. Float32 whatever the mode,
+    so that the same key gives the same chip to the deck and to the model.
+
+    References:
+        Pelgrom, Duinmaijer, Welbers, "Matching properties of MOS transistors", IEEE
+        JSSC 24 (1989), 10.1109/JSSC.1989.572629: sigma = A_VT / sqrt(W L).
+    """
+    sigma = [card.a_vt / math.sqrt(area) for area in gate_areas(config)]
+    shape = (n, len(MISMATCHED))
+    return jnp.asarray(sigma, jnp.float32) * jax.random.normal(key, shape, jnp.float32)
+
+
+def position_shift(
+    delvto: Float[Array, "*n transistors"], config: NeuronConfig, card: NeuronCard
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """What threshold shifts do to the crossing: (offset [slots], gain change [-]).
+
+    Add the first to `NeuronParams.offset` and the second to `gain`. The slopes were
+    measured one transistor at a time on the testbench.
+    """
+    offset, gain = card.slopes(config, MISMATCHED)
+    return delvto @ offset.astype(delvto.dtype), delvto @ gain.astype(delvto.dtype)

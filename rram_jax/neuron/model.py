@@ -1,0 +1,123 @@
+"""The neuron in JAX: from the bit line's staircase to the crossing and its count."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from rram_jax.neuron.config import SLOTS, NeuronConfig
+from rram_jax.numerics import straight_through
+from rram_jax.types import Array, Float, register_record
+
+
+@register_record
+@dataclass(frozen=True)
+class NeuronParams:
+    """Behaviour of one layer's neurons; a field with an axis has one value a neuron."""
+
+    gain: Float[Array, "*neurons"]
+    """[-] Slope of the crossing over that of the ideal neuron."""
+
+    offset: Float[Array, "*neurons"]
+    """[slots] Added to the crossing: what `ramp_advance` leaves, and mismatch."""
+
+    leak: Float[Array, "*neurons"]
+    """[1/s] One over the time constant of C_int and the gm cell's output."""
+
+    curve: Float[Array, "*neurons"]
+    """[1/V^2] Compression of the pair: its current is gm v (1 - curve v^2)."""
+
+    pulse_excess: Float[Array, "*neurons"]
+    """[slots] Width of an output pulse beyond its code, codes 1 to 14."""
+
+    noise_rms: Float[Array, "*neurons"]
+    """[V] Thermal noise of one conversion, referred to the bit line."""
+
+    v_full: Float[Array, "*neurons"]
+    """[V] Full scale, the height of the reference step."""
+
+    v_shift: Float[Array, "*neurons"]
+    """[V] Reference below v_cm during integration."""
+
+    t_slot: Float[Array, ""]
+    """[s] Slot."""
+
+    ramp_advance: Float[Array, ""]
+    """[slots] From the reference step to the first decision."""
+
+
+def ideal_params(config: NeuronConfig) -> NeuronParams:
+    """A neuron without leak, compression, offset and noise (float32)."""
+    zero = jnp.zeros((), jnp.float32)
+    return NeuronParams(
+        gain=zero + 1,
+        offset=zero,
+        leak=zero,
+        curve=zero,
+        pulse_excess=zero,
+        noise_rms=zero,
+        v_full=zero + config.v_full,
+        v_shift=zero + config.v_shift,
+        t_slot=zero + config.t_slot,
+        ramp_advance=zero + config.ramp_advance,
+    )
+
+
+def slot_weights(params: NeuronParams) -> Float[Array, "*neurons slots"]:
+    """Share of a slot's charge that is left when the ramp starts, in (0, 1].
+
+    Row pulses arrive behind a pulse gate, about as much later than the slot's boundary
+    as the clock leads it (`LEAD`), so neither delay appears here.
+    """
+    slots_until_ramp = SLOTS + 0.5 - params.ramp_advance - jnp.arange(SLOTS)
+    return jnp.exp(-(params.leak * params.t_slot)[..., None] * slots_until_ramp)
+
+
+def ramp(
+    charge: Float[Array, "*batch"], params: NeuronParams
+) -> Float[Array, "*positions"]:
+    """Crossing [slots after the reference step] of a charge in slots of ramp current.
+
+    While the ramp's current runs the charge back, C_int leaks on: `t = tau ln(1 + q /
+    tau)`, q and tau in slots.
+    """
+    x = params.leak * params.t_slot * charge
+    # Far below zero the logarithm would leave its domain; such a neuron counts 0.
+    x = jnp.maximum(x, -0.9)
+    small = jnp.abs(x) < 1e-3
+    safe = jnp.where(small, 1.0, x)
+    # log(1 + x) / x, by its series where the quotient would lose digits or be 0 / 0.
+    shrink = jnp.where(small, 1 - x / 2 + x * x / 3, jnp.log1p(safe) / safe)
+    return params.gain * charge * shrink + params.offset
+
+
+def crossing(
+    v_bl: Float[Array, "*batch slots"], params: NeuronParams
+) -> Float[Array, "*positions"]:
+    """Position [slots] at which C_int is back at v_pre; a decision k sees it before.
+
+    Decision k finds `out` above v_pre where the position exceeds `0.5 + k /
+    clocks_per_slot`; see `to_counts`. Without leak and compression the position is
+    `15 (mean(v_bl) + v_shift) / v_full`.
+
+    Args:
+        v_bl: [V] Bit line above v_cm in each of the 15 slots.
+        params: Fields with a neuron axis broadcast against the axes before the slots.
+    """
+    v = v_bl + params.v_shift[..., None]
+    current = v * (1 - params.curve[..., None] * v * v)
+    unit = params.v_full * (1 - params.curve * params.v_full**2)
+    return ramp((slot_weights(params) * current).sum(-1) / unit, params)
+
+
+def to_counts(
+    position: Float[Array, "*batch"], config: NeuronConfig
+) -> Float[Array, "*batch"]:
+    """Number of decisions that find `out` above v_pre, as a float, 0 to `decisions`.
+
+    With one clock a slot this is the 4-bit code, the position rounded and clipped. The
+    gradient is that of the clipped line through the middle of the steps.
+    """
+    scaled = (position - 0.5) * config.clocks_per_slot
+    hard = jnp.clip(jnp.ceil(scaled), 0, config.decisions)
+    soft = jnp.clip(scaled + 0.5, 0, config.decisions)
+    return straight_through(hard, soft)

@@ -1,0 +1,173 @@
+"""What may be handed to ngspice, and what of its answer is believed.
+
+ngspice returns 0 for a floating node, a division by zero, a misspelt option, a full
+disk and a deck without an analysis; here such a run becomes an error. These functions
+see text and numbers only, never a process.
+"""
+
+import re
+
+import numpy as np
+
+from rram_jax.errors import InputError, NgspiceError
+
+# ngspice keeps silent about an option that it does not know.
+_OPTIONS = frozenset(
+    """
+    abstol absdv acct autopartial autostop badmos3 bypass chgtol convabsstep convstep
+    copynodesets cshunt defad defas defl defm defw epsmin gmin gminfactor gminsteps
+    gshunt indverbosity interp itl1 itl2 itl3 itl4 itl5 itl6 keepopinfo klu
+    klu_memgrow_factor list lteabstol ltereltol ltetrtol maxevtiter maxopalter maxord
+    maxwarns method minbreak newtrunc node nodedamping noinit nomod noopac noopalter
+    noopiter nopage nostepsizelimit numdgt oldlimit opts pivrel pivtol probe_alli_nox
+    ramptime reldv reltol rseries rshunt savecurrents scale seed seedinfo sparse
+    srcsteps temp tnom trtol trytocompact vntol warn wnflag xmu
+    """.split()
+)
+_OPTION_CARD = re.compile(r"\.opt\w*\s([^$]*)", re.IGNORECASE)
+_SETTING = re.compile(r"([^\s=]+)(?:\s*=\s*(?:\{[^}]*\}|'[^']*'|\S+))?")
+
+# Both words are matched as prefixes, as ngspice does.
+_COMMAND = re.compile(
+    r"\.(control|endc|exec|system|shell|source)|\*#|\*ng_script", re.IGNORECASE
+)
+_INCLUDE = re.compile(r"\.(?:inc|lib)\S*(.*)", re.IGNORECASE)
+_INSIDE = re.compile(r"(\s+[\"']?[\w.+-][\w./+-]*[\"']?)*")
+
+# Completed gmin or source stepping is none of these: whole networks need it.
+_NO_CONVERGENCE = re.compile(
+    r"timestep too small|no convergence|iteration limit|transient op\b|"
+    r"(gmin|source) stepping failed",
+    re.IGNORECASE,
+)
+_FATAL = re.compile(
+    rf"^\s*(mif-)?error(:|,| on | in | - | \()|^\s*fatal|{_NO_CONVERGENCE.pattern}|"
+    r"singular matrix|matrix is singular|division by zero|write error|out of memory|"
+    r"un(known|recognized) (parameter|option|model|device|subckt|name)|"
+    r"can't find model|unable to find|could not find|no \.measure possible|"
+    r"is too small, set to|"  # a resistor of 0 Ohm becomes 1e-12, and currents go wrong
+    r"simulation (failed|interrupted)|simulation\(s\) aborted|doanalyses:",
+    re.IGNORECASE,
+)
+_ADVICE = {
+    "is too small, set to": "leave such a resistor out and join its nodes",
+    "singular": "a node without a DC path to ground, or voltage sources in a loop",
+    "write error": "the disk is full",
+    "no .measure possible": "measure on the vectors instead",
+    "with 'option klu'": "call with klu=False",
+}
+_NO_NUMBER = 1e20  # ngspice writes 1e32 or 1e99 where it divided by zero
+
+
+class NoConvergence(NgspiceError):
+    """A failure that other solver options may cure."""
+
+
+def refuse_commands(deck: str) -> None:
+    """Refuse a deck that could run programs or read files outside its folder.
+
+    Raises:
+        InputError: A line begins a command block, includes a file by an absolute path
+            or through `..`, or the text holds control characters.
+    """
+    if found := re.search(r"[\x00-\x08\x0b-\x1f\x7f]", deck.replace("\r\n", "\n")):
+        raise InputError(
+            f"The deck holds the control character {found[0]!r}: write plain text."
+        )
+    for card in _cards(deck):
+        if _COMMAND.match(card):
+            raise InputError(
+                f"The deck's line `{card[:60]}` runs commands, which is refused: use "
+                "analysis cards such as `.tran` and read the vectors."
+            )
+        path = _INCLUDE.match(card)
+        if path and (".." in path[1] or not _INSIDE.fullmatch(path[1])):
+            raise InputError(
+                f"The deck's line `{card[:60]}` reaches outside its folder: pass the "
+                "file's text along with the deck and include it by its plain name."
+            )
+
+
+def refuse_unknown_options(deck: str) -> None:
+    """Refuse a misspelt `.option`.
+
+    Raises:
+        InputError: An option that ngspice 46 does not have.
+    """
+    for card in _cards(deck):
+        settings = _OPTION_CARD.match(card)
+        for name in _SETTING.findall(settings[1]) if settings else ():
+            if name.lower() not in _OPTIONS:
+                raise InputError(
+                    f"`{name}` in the deck's line `{card[:60]}` is no option of "
+                    "ngspice, which would ignore it silently: correct or drop it."
+                )
+
+
+def check_log(log: str) -> None:
+    """Read the verdict out of what ngspice printed.
+
+    Raises:
+        NoConvergence: The first bad line tells of a solver that gave up.
+        NgspiceError: It tells of anything else.
+    """
+    lines = log.splitlines()
+    for k, line in enumerate(lines):
+        if _FATAL.search(line) and not line.startswith("Circuit: "):  # deck's own title
+            kind = NoConvergence if _NO_CONVERGENCE.search(line) else NgspiceError
+            more = lines[k + 1 : k + 3] if line.rstrip().endswith(":") else []
+            said = " ".join(" ".join([line, *more]).split())[:200]
+            cause = [f" ({a})" for key, a in _ADVICE.items() if key in said.lower()]
+            raise kind(f"ngspice said `{said}`{''.join(cause)}")
+
+
+def check_solver(log: str, *, demanded: str, has_klu: bool) -> None:
+    """Demand that the log proves which linear solver ran.
+
+    Args:
+        log: What ngspice printed.
+        demanded: `KLU` or `SPARSE`.
+        has_klu: Whether this ngspice knows KLU; one that does not may name no solver.
+
+    Raises:
+        NgspiceError: Another solver ran, or none was named.
+    """
+    used = set(re.findall(r"(?m)^Using (KLU|SPARSE)\b", log))
+    if not has_klu:
+        used.add("SPARSE")
+    if used != {demanded}:
+        said = " and ".join(sorted(used)) or "no solver"
+        raise NgspiceError(f"the log names {said} where {demanded} was demanded")
+
+
+def check_vectors(
+    data: dict[str, np.ndarray], *, t_stop: float | None, v_max: float
+) -> None:
+    """Look at the numbers.
+
+    Args:
+        data: Name -> [points].
+        t_stop: [s] Where the transient has to end; None does not check it.
+        v_max: [V] Bound of every real-valued node voltage.
+
+    Raises:
+        NgspiceError: A value is not finite or absurd, or the transient stopped early.
+    """
+    for name, value in data.items():
+        peak = np.abs(value).max()
+        if not peak < _NO_NUMBER:  # also where it is NaN
+            raise NgspiceError(f"`{name}` reaches {peak:.3g}, which is no solution")
+        # What `.dc` sweeps is no node of the circuit, and `.ac` has no scale.
+        node = name.startswith("v(") and name != "v(v-sweep)"
+        if node and not np.iscomplexobj(value) and peak > v_max:
+            raise NgspiceError(f"`{name}` reaches {peak:.3g} V, beyond {v_max:g} V")
+    if t_stop is not None:
+        last = data["time"][-1] if "time" in data else -np.inf
+        if last < t_stop * (1 - 1e-6):  # the header prints times with fewer digits
+            raise NgspiceError(f"the transient ends at {last:.4g} s of {t_stop:.4g} s")
+
+
+def _cards(deck: str) -> list[str]:
+    """The deck's lines, continuations joined, end-of-line comments cut off."""
+    joined = re.sub(r"\n[ \t]*\+", " ", deck)
+    return [re.split(r"\s\$\s|;", line)[0].strip() for line in joined.split("\n")]

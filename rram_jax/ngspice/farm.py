@@ -1,0 +1,111 @@
+"""Many jobs on the cores of one machine; a cluster's engine would take this place."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+from rram_jax.errors import InputError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def run_jobs(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int | None,
+    on_done: Callable[[int, Result], None],
+) -> None:
+    """Call `function` on every job in worker processes.
+
+    Any exception, of a job, of `on_done` or a Ctrl-C, stops the workers in the midst of
+    their jobs, after the results that were already there are handed over. The workers
+    also stop when this process dies, however it dies, and end the ngspice they run.
+
+    Args:
+        function: Defined at the top level of a module, since it is pickled.
+        jobs: What it is called on; picklable.
+        workers: Number of processes; None takes one for each core.
+        on_done: Called here as `on_done(index, result)`, in the order of completion.
+
+    Raises:
+        InputError: `workers` is below one.
+        BrokenProcessPool: A worker was killed from outside.
+    """
+    workers = _cores() if workers is None else workers
+    if workers < 1:
+        raise InputError(f"`workers` must be at least 1, or left out; got {workers}.")
+    if not jobs:
+        return
+    # Fresh processes: a fork of a process in which jax has threads can deadlock.
+    context = get_context("spawn")
+    lifeline, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), context, initializer=_follow, initargs=(lifeline,)
+    )
+    try:
+        index = {pool.submit(_call, function, job): k for k, job in enumerate(jobs)}
+        while index:
+            done, _ = wait(index, return_when=FIRST_COMPLETED)
+            # Results first, so that the error of one job costs no finished other.
+            for future in sorted(done, key=lambda f: f.exception() is not None):
+                on_done(index.pop(future), future.result())
+    except BaseException as error:
+        held.close()
+        if isinstance(error, BrokenProcessPool):
+            raise BrokenProcessPool(
+                "A worker process was killed (was memory short?): start again with "
+                "fewer workers."
+            ) from error
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        held.close()
+        lifeline.close()
+
+
+class _Stop(SystemExit):
+    """Raised in a worker's main thread wherever it is, so that its cleaning up runs."""
+
+
+def _call(function: Callable[[Job], Result], job: Job) -> Result:
+    try:
+        return function(job)
+    except _Stop:
+        os._exit(1)  # the pool would otherwise report it and take the next job
+
+
+def _follow(lifeline: Connection) -> None:
+    """Make this worker stop when the other end of `lifeline` closes.
+
+    The pool itself leaves a worker in its job when the parent dies.
+    """
+
+    def stop(*_) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # let the cleaning up finish
+        raise _Stop(1)
+
+    def watch() -> None:
+        lifeline.poll(None)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        time.sleep(5.0)  # for a main thread that is deep in compiled code
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

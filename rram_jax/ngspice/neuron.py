@@ -1,0 +1,397 @@
+"""The neuron as ngspice subcircuits, with the sources that clock a layer of them.
+
+                  vdd                   clocks, phases and reference gate: one a layer
+                   |
+    bl --| pair |-- ref   fold, cascodes -- out --+-- latch -- NAND -- inverters -- row
+         | PMOS |         (auto-zero pair         |   (clk)    (en)    (pb, p)   drivers
+                           from `hold`)         C_int                            (next
+                                                  |                              array)
+                                                 gnd
+
+Ideal: supplies and levels, one reference current a layer, clocks, phases, reference
+gate, and the pulses of inputs and bias rows, which enter through transistor buffers.
+Names: `tag` is a layer ("0"), `name` a neuron ("0_5"); nodes s, out, dum, q, p and pb
+carry the neuron's name, everything that a layer shares its tag.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from PySpice.Spice.Netlist import SubCircuit
+
+from rram_jax.neuron.config import (
+    LEAD,
+    SLOTS,
+    T_FREE,
+    V_CM,
+    V_DD,
+    V_PRE,
+    WARM_UP,
+    NeuronConfig,
+)
+from rram_jax.neuron.transistors import (
+    AUTO_ZERO,
+    BIAS,
+    GM_CELL,
+    LATCH,
+    MISMATCHED_LATCH,
+    RESET,
+    Transistor,
+)
+from rram_jax.spice_files import spice_dir
+
+EDGE = 100e-12
+"""[s] Rise and fall of ideal phases."""
+
+L_MIN = 0.15e-6
+"""[m] Gate length of logic and switches."""
+
+C_HOLD = 0.5e-12
+"""[F] Capacitor that holds the auto-zero's correction."""
+
+BLOCKS = ("gm", "latch", "gate", "bias", "driver")
+"""Supplies, one ammeter each: node and source `vdd_gm` and so on. `gate` is the pulse
+gates and the row drivers' gates behind them, `driver` the buffers of input pulses."""
+
+WIDTH_OHM = {"pos": 1.439e-3, "rest": 1.081e-3, "neg": 0.8874e-3}
+"""[Ohm m] Width times on-resistance of a row switch at its level, gate at V_DD, rows of
+4 mS behind 16 Ohm: equal widths would give 73, 54 and 44 Ohm."""
+
+
+def _round(x: float) -> float:
+    """Six digits, so that a deck shows 1e-05 and not 9.999999999999999e-06."""
+    return float(f"{x:.6g}")
+
+
+def _mosfet(circuit: SubCircuit, t: Transistor, scale: float = 1.0, shift: str = ""):
+    """Add one BSIM4 transistor; diffusions are 0.3 um long."""
+    width = _round(t.width * scale)
+    area, edge = _round(0.3e-6 * width), _round(2 * width)
+    circuit.M(
+        t.name,
+        t.drain,
+        t.gate,
+        t.source,
+        t.bulk,
+        model=f"{t.kind}ch",
+        width=width,
+        length=_round(t.length),
+        drain_area=area,
+        source_area=area,
+        drain_perimeter=edge,
+        source_perimeter=edge,
+        raw_spice=shift,
+    )
+
+
+def _switch(name: str, kind: str, drain: str, gate: str, source: str, width: float):
+    """A transistor of minimum length with its bulk at the rail."""
+    bulk = "vdd" if kind == "p" else "0"
+    return Transistor(name, kind, drain, gate, source, bulk, width, L_MIN)
+
+
+def _mismatched(name: str, nodes: Sequence[str], names: Sequence[str]) -> SubCircuit:
+    """An empty subcircuit with one threshold shift `d_...` a named transistor."""
+    return SubCircuit(name, *nodes, **{f"d_{n}": 0 for n in names})
+
+
+def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
+    """Integrator with auto-zero; `dum` is v_pre held on a copy of C_int.
+
+    The latch kicks both its inputs; against a stiff v_pre codes come out low.
+    """
+    nodes = "bl ref out dum vpre az azb rs rsb vbp vbn vcn vcp vdd".split()
+    cell = _mismatched(f"gm{tag}", nodes, [t.name for t in GM_CELL])
+    for t in GM_CELL:
+        _mosfet(cell, t, config.width_scale, f"delvto={{d_{t.name}}}")
+    for t in AUTO_ZERO:
+        _mosfet(cell, t)
+    for t in RESET:
+        _mosfet(cell, t, config.reset_scale)
+    cell.C("int", "out", "0", _round(config.c_int))
+    cell.C("dum", "dum", "0", _round(config.c_total))
+    cell.C("hold", "hold", "0", C_HOLD)
+    return cell
+
+
+def latch() -> SubCircuit:
+    """Clocked comparator with memory: q after the edge is inp > inn."""
+    cell = _mismatched("latch", "inp inn clk q qb vdd".split(), MISMATCHED_LATCH)
+    for t in LATCH:
+        shifted = t.name in MISMATCHED_LATCH
+        _mosfet(cell, t, shift=f"delvto={{d_{t.name}}}" if shifted else "")
+    return cell
+
+
+def bias(tag: str, config: NeuronConfig) -> SubCircuit:
+    """One ideal current, mirrors, wide-swing gates for the cascodes."""
+    block = SubCircuit(f"bias{tag}", "vbp", "vbn", "vcn", "vcp", "vdd")
+    block.I("ref", "vbp", "0", config.i_bias)
+    for t in BIAS:
+        _mosfet(block, t, config.width_scale)
+    for gate, rail in (("vbp", "vdd"), ("vbn", "0"), ("vcn", "0"), ("vcp", "vdd")):
+        block.C(gate, gate, rail, 2e-12)
+    return block
+
+
+def _inverter(cell: SubCircuit, name: str, x: str, y: str, width: float):
+    _mosfet(cell, _switch(f"p{name}", "p", y, x, "vdd", 2.5 * width))
+    _mosfet(cell, _switch(f"n{name}", "n", y, x, "0", width))
+
+
+def pulse_gate(tag: str, n_drivers: int) -> SubCircuit:
+    """Make p = q and en, and pb its complement, for `n_drivers` pairs of row drivers.
+
+    Every stage carries about five times its own gate; the taper keeps the delay.
+    """
+    gate = SubCircuit(f"gate{tag}", "q", "en", "p", "pb", "vdd")
+    wide = 2e-6 * n_drivers ** (1 / 3)
+    for t in (
+        _switch("a1", "p", "x1", "q", "vdd", wide),
+        _switch("a2", "p", "x1", "en", "vdd", wide),
+        _switch("a3", "n", "x1", "q", "xa", wide),
+        _switch("a4", "n", "xa", "en", "0", wide),
+    ):
+        _mosfet(gate, t)
+    _inverter(gate, "1", "x1", "x2", 2e-6 * n_drivers ** (2 / 3))
+    _inverter(gate, "2", "x2", "pb", 10e-6 * n_drivers)
+    _inverter(gate, "3", "pb", "p", 10e-6 * n_drivers)
+    return gate
+
+
+def input_buffer(tag: str, n_drivers: int) -> SubCircuit:
+    """Two inverters from an ideal pulse to p and pb of `n_drivers` pairs of drivers."""
+    buffer = SubCircuit(f"buf{tag}", "x", "p", "pb", "vdd")
+    _inverter(buffer, "1", "x", "pb", 10e-6 * n_drivers)
+    _inverter(buffer, "2", "pb", "p", 10e-6 * n_drivers)
+    return buffer
+
+
+def row_driver(tag: str, config: NeuronConfig) -> SubCircuit:
+    """A pair of rows: to v_cm +- v_read while p is high, to v_cm while pb is high."""
+    driver = SubCircuit(f"drv{tag}", "p", "pb", "rp", "rm", "vp", "vm", "cm")
+    width = {level: x / config.r_driver for level, x in WIDTH_OHM.items()}
+    for t in (
+        _switch("pos", "n", "rp", "p", "vp", width["pos"]),
+        _switch("rest_p", "n", "rp", "pb", "cm", width["rest"]),
+        _switch("neg", "n", "rm", "p", "vm", width["neg"]),
+        _switch("rest_m", "n", "rm", "pb", "cm", width["rest"]),
+    ):
+        _mosfet(driver, t)
+    return driver
+
+
+def shared_lines() -> str:
+    """Transistor models, the latch, supplies by block, v_pre and v_cm."""
+    models = (spice_dir() / "models" / "transistors.lib").read_text()
+    supplies = [f"Vdd_{block} vdd_{block} 0 {V_DD}" for block in BLOCKS]
+    levels = [f"Vpre vpre 0 {V_PRE}", f"Vcm cm 0 {V_CM}"]
+    return "\n".join([models, str(latch()), *supplies, *levels])
+
+
+def neuron_subcircuits(
+    tag: str, config: NeuronConfig, *, drivers_next: int = 1, drivers_own: int = 1
+) -> list[SubCircuit]:
+    """What one layer needs: `gm`, `bias`, `gate`, `buf` and `drv` with its tag.
+
+    Args:
+        tag: Layer.
+        config: Its neurons.
+        drivers_next: Pairs of row drivers behind each pulse gate: column tiles of the
+            next array.
+        drivers_own: Pairs of row drivers behind each input buffer: column tiles of
+            this layer's array, whose `drv` it is.
+    """
+    return [
+        gm_cell(tag, config),
+        bias(tag, config),
+        pulse_gate(tag, drivers_next),
+        input_buffer(tag, drivers_own),
+        row_driver(tag, config),
+    ]
+
+
+def bias_instance(tag: str) -> str:
+    """The layer's bias block, with start values for the operating point."""
+    return (
+        f"Xb{tag} vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_bias bias{tag}\n"
+        f".nodeset v(vbp{tag})=0.99 v(vbn{tag})=0.69 v(vcn{tag})=0.85 v(vcp{tag})=0.83"
+    )
+
+
+def neuron_instance(
+    tag: str, name: str, bl_node: str, delvto: Mapping[str, float] | None = None
+) -> str:
+    """Integrator and latch of one neuron: nodes out, dum, q, qb with its name.
+
+    Args:
+        tag: Layer.
+        name: Neuron.
+        bl_node: Its bit line's sense node.
+        delvto: [V] Threshold shifts by the names of `mismatch.MISMATCHED`.
+    """
+    shift = {"gm": "", "latch": ""}
+    for key, value in (delvto or {}).items():
+        block, transistor = key.split("_", 1)
+        shift[block] += f" d_{transistor}={value:.8g}"
+    n = name
+    return (
+        f"Xg{n} {bl_node} ref{tag} out{n} dum{n} vpre az{tag} azb{tag} rs{tag} rsb{tag}"
+        f" vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_gm gm{tag}{shift['gm']}\n"
+        f"Xl{n} out{n} dum{n} clk{tag} q{n} qb{n} vdd_latch latch{shift['latch']}\n"
+        f".nodeset v(out{n})={V_PRE} v(dum{n})={V_PRE} v(xg{n}.hold)={V_PRE}"
+        f" v(xg{n}.ga)=1 v(xg{n}.t)=1.1 v(xl{n}.on)={V_DD} v(xl{n}.op)={V_DD}"
+        f" v(q{n})=0 v(qb{n})={V_DD}"
+    )
+
+
+def pulse_gate_instance(tag: str, name: str) -> str:
+    """The gate from a neuron's q to its pulses p and pb, which drive the next array."""
+    return f"Xp{name} q{name} en{tag} p{name} pb{name} vdd_gate gate{tag}"
+
+
+def driver_instance(
+    tag: str, name: str, pulse_nodes: tuple[str, str], row_pos: str, row_neg: str
+) -> str:
+    """Driver of a pair of rows of array `tag`; nodes vp, vm and cm are its levels."""
+    p, pb = pulse_nodes
+    return f"Xr{name} {p} {pb} {row_pos} {row_neg} vp vm cm drv{tag}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputPulses:
+    """Buffered pulses of inputs or bias rows."""
+
+    text: str
+    nodes: list[tuple[str, str]]
+    """(p, pb) of each input, for `driver_instance`."""
+
+
+def input_pulse_lines(
+    tag: str, config: NeuronConfig, codes: Sequence[int], t_start: float
+) -> InputPulses:
+    """One buffer an input, fed by ideal pulses of `code` slots from `t_start` on.
+
+    Inputs with one code share one ideal source.
+    """
+    lines = []
+    for code in sorted(set(codes)):
+        end = t_start + code * config.t_slot
+        high = [(t_start, V_DD), (end, -V_DD)] if code else []
+        lines.append(steps(f"x{tag}_{code}", 0.0, high))
+    nodes = [(f"pi{tag}_{i}", f"pbi{tag}_{i}") for i in range(len(codes))]
+    for i, (code, (p, pb)) in enumerate(zip(codes, nodes, strict=True)):
+        lines.append(f"Xi{tag}_{i} x{tag}_{code} {p} {pb} vdd_driver buf{tag}")
+    return InputPulses(text="\n".join(lines), nodes=nodes)
+
+
+def steps(node: str, first: float, changes: Sequence[tuple[float, float]]) -> str:
+    """Ideal source `V<node>`: level `first`, and steps (instant [s], height [V]).
+
+    Steps may overlap: their heights add.
+    """
+    instants = sorted({0.0, *(t for t, _ in changes), *(t + EDGE for t, _ in changes)})
+
+    def level(at: float) -> float:
+        return first + sum(v * min(max((at - t) / EDGE, 0), 1) for t, v in changes)
+
+    # Two instants closer than the text's digits would be a step without a width.
+    texts = [(f"{t:.9g}", f"{level(t):.9g}") for t in instants]
+    kept = [next(group) for _, group in groupby(texts, key=lambda x: x[0])]
+    return f"V{node} {node} 0 PWL(" + " ".join(f"{t} {v}" for t, v in kept) + ")"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseText:
+    """Clocks and phases of one layer."""
+
+    text: str
+    t_pulse: float
+    """[s] Start of the output pulses, which is the start of the next layer."""
+    t_end: float
+    """[s] Everything of this layer is over; a deck may stop here."""
+
+
+def decision_instant(t_pulse: float, k, config: NeuronConfig):
+    """[s] Start of the clock edge of decision k (a number or an array of them)."""
+    return t_pulse - LEAD + k * config.t_clock
+
+
+def phase_lines(
+    tag: str, config: NeuronConfig, t_start: float, t_zero: float
+) -> PhaseText:
+    """Ideal sources of one layer: az, azb, rs, rsb, ref, clk, en, each with its tag.
+
+    Args:
+        tag: Layer.
+        config: Its neurons.
+        t_start: [s] Its integration starts, and lasts 15 slots.
+        t_zero: [s] Its auto-zero ends, which is closed from the operating point on.
+    """
+    integrated = t_start + SLOTS * config.t_slot
+    t_pulse = integrated + config.t_slot
+    t_ramp = decision_instant(t_pulse, 0, config) - config.ramp_advance * config.t_slot
+    t_last = decision_instant(t_pulse, config.decisions, config)
+    reset = [(t_zero + 1e-9, V_DD), (t_start - T_FREE, -V_DD)]
+    clock = []
+    for k in range(-WARM_UP, config.decisions):
+        t = decision_instant(t_pulse, k, config)
+        clock += [(t, V_DD), (t + 0.45 * config.t_clock, -V_DD)]
+    reference = [
+        (t_start, -config.v_shift),
+        (integrated, config.v_shift),
+        (t_ramp, config.v_full),
+        (t_last, -config.v_full),
+    ]
+    enable = [(t_pulse, V_DD), (t_pulse + SLOTS * config.t_slot, -V_DD)]
+    text = [
+        steps(f"az{tag}", V_DD, [(t_zero, -V_DD)]),
+        steps(f"azb{tag}", 0.0, [(t_zero, V_DD)]),
+        steps(f"rs{tag}", 0.0, reset),
+        steps(f"rsb{tag}", V_DD, [(t, -v) for t, v in reset]),
+        steps(f"ref{tag}", V_CM, reference),
+        steps(f"clk{tag}", 0.0, clock),
+        steps(f"en{tag}", 0.0, enable),
+    ]
+    return PhaseText(
+        text="\n".join(text),
+        t_pulse=t_pulse,
+        t_end=t_pulse + (SLOTS + 2) * config.t_slot,
+    )
+
+
+def decode_counts(
+    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
+) -> np.ndarray:
+    """Counts [n] of layer k from v(q{k}_{j}): decisions up to the first 0."""
+    instants = decision_instant(t_pulse, np.arange(config.decisions) + 0.9, config)
+    time = data["time"]
+    high = np.stack(
+        [np.interp(instants, time, data[f"v(q{k}_{j})"]) > V_DD / 2 for j in range(n)]
+    )
+    return np.where(high.all(1), config.decisions, high.argmin(1))
+
+
+def decode_codes(
+    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes [n] of layer k from v(p{k}_{j}), and the pulses' widths [n] in slots."""
+    widths = [
+        high_time(data["time"], data[f"v(p{k}_{j})"], t_pulse - LEAD, V_DD / 2)
+        for j in range(n)
+    ]
+    slots = np.array(widths) / config.t_slot
+    return np.rint(slots).astype(int), slots
+
+
+def high_time(
+    time: np.ndarray, wave: np.ndarray, start: float, threshold: float
+) -> float:
+    """[s] Time after `start` that a wave spends above `threshold`, interpolated."""
+    keep = time >= start
+    t, above = time[keep], wave[keep] - threshold
+    top = np.maximum(above[1:], above[:-1])
+    share = np.clip(top / np.maximum(np.abs(np.diff(above)), 1e-12), 0, 1)
+    return float((share * np.diff(t)).sum())

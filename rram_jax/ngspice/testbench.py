@@ -1,0 +1,240 @@
+"""Single columns in ngspice: the neuron's transistors behind known staircases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rram_jax.neuron.config import (
+    SLOTS,
+    T_OUT_ZERO,
+    V_CM,
+    V_DD,
+    V_READ,
+    NeuronConfig,
+)
+from rram_jax.ngspice.neuron import (
+    BLOCKS,
+    bias_instance,
+    decision_instant,
+    decode_counts,
+    driver_instance,
+    gm_cell,
+    high_time,
+    neuron_instance,
+    neuron_subcircuits,
+    phase_lines,
+    pulse_gate_instance,
+    row_driver,
+    shared_lines,
+    steps,
+)
+from rram_jax.ngspice.runner import run_deck
+
+T_START = 20e-9
+"""[s] Integration starts; auto-zero is closed from the operating point until shortly
+before."""
+
+R_BIT_LINE = 32.0
+"""[Ohm] Source resistance of a bit line: 400 cells in parallel."""
+
+C_BIT_LINE = 0.5e-12
+"""[F] Capacitance of a bit line's sense node."""
+
+G_ROW = 4e-3
+"""[S] What a row driver drives: 32 cells, half of them in the low-resistance state."""
+
+T_GATE = 0.25e-9
+"""[s] Row pulses come this much after their phase: delay of pulse gate or buffer."""
+
+OPTIONS = ".option method=gear reltol=1e-3"
+"""Codes as with reltol 1e-4; other methods and tolerances moved some."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnRun:
+    """What the testbench says about n columns."""
+
+    counts: np.ndarray
+    """[n] Decisions up to the first 0."""
+
+    difference: np.ndarray
+    """[n, decisions] Volts of out above dum at the start of each clock edge."""
+
+    pulse_width: np.ndarray | None
+    """[n, in slots] Time that the loaded row behind the pulse gate is driven; None
+    where there is no gate."""
+
+    energy: dict[str, float]
+    """[J] By supply block, summed over the columns."""
+
+    t_stop: float
+    """[s] Length of the transient."""
+
+    cpu_s: float
+    """[s] User and system time of ngspice."""
+
+
+def column_deck(
+    config: NeuronConfig,
+    staircases: np.ndarray,
+    delvto: Sequence[Mapping[str, float]] | None = None,
+    *,
+    gate: bool = True,
+) -> tuple[str, float, float]:
+    """(deck, t_pulse [s], t_stop [s]) of one neuron a staircase.
+
+    Args:
+        config: The neurons.
+        staircases: [n, 15, V] Bit line above v_cm in each slot.
+        delvto: [V] Threshold shifts of each neuron.
+        gate: With a pulse gate and a pair of loaded rows: hidden layers.
+    """
+    phases = phase_lines("0", config, T_START, T_START - T_OUT_ZERO)
+    parts = [
+        "* neuron testbench",
+        shared_lines(),
+        *map(str, neuron_subcircuits("0", config)),
+        bias_instance("0"),
+        phases.text,
+        f"Vvp vp 0 {V_CM + V_READ}",
+        f"Vvm vm 0 {V_CM - V_READ}",
+    ]
+    for j, stair in enumerate(staircases):
+        name = f"0_{j}"
+        heights = np.diff([0.0, *stair, 0.0])
+        starts = T_START + T_GATE + np.arange(SLOTS + 1) * config.t_slot
+        parts += [
+            steps(f"a{name}", V_CM, list(zip(starts, heights, strict=True))),
+            f"Rs{name} a{name} s{name} {R_BIT_LINE}",
+            f"Cs{name} s{name} 0 {C_BIT_LINE}",
+            neuron_instance("0", name, f"s{name}", delvto[j] if delvto else None),
+        ]
+        if not gate:
+            continue
+        parts += [
+            pulse_gate_instance("0", name),
+            driver_instance(
+                "0", name, (f"p{name}", f"pb{name}"), f"rp{name}", f"rm{name}"
+            ),
+            f"Rp{name} rp{name} cm {1 / G_ROW}",
+            f"Rm{name} rm{name} cm {1 / G_ROW}",
+        ]
+    names = [f"0_{j}" for j in range(len(staircases))]
+    saved = [f"v({x}{n})" for n in names for x in ("q", "out", "dum")]
+    saved += [f"v(rp{n})" for n in names if gate]
+    saved += [f"i(vdd_{block})" for block in BLOCKS]
+    parts += [OPTIONS, ".save " + " ".join(saved), f".tran 0.5n {phases.t_end:.9g}"]
+    return "\n".join([*parts, ".end\n"]), phases.t_pulse, phases.t_end
+
+
+def simulate_columns(
+    config: NeuronConfig,
+    staircases: np.ndarray,
+    delvto: Sequence[Mapping[str, float]] | None = None,
+    *,
+    gate: bool = True,
+) -> ColumnRun:
+    """Run `column_deck` and read what `ColumnRun` holds."""
+    deck, t_pulse, t_stop = column_deck(config, staircases, delvto, gate=gate)
+    run = run_deck(deck, t_stop=t_stop)
+    data, time = run.data, run.data["time"]
+    n = len(staircases)
+    instants = decision_instant(t_pulse, np.arange(config.decisions), config)
+    difference = [
+        np.interp(instants, time, data[f"v(out0_{j})"] - data[f"v(dum0_{j})"])
+        for j in range(n)
+    ]
+    start, row_on = t_pulse - config.t_slot, V_CM + V_READ / 2
+    rows = [data[f"v(rp0_{j})"] for j in range(n)] if gate else []
+    widths = [high_time(time, row, start, row_on) / config.t_slot for row in rows]
+    energy = {
+        block: float(-V_DD * np.trapezoid(data[f"i(vdd_{block})"], time))
+        for block in BLOCKS
+    }
+    return ColumnRun(
+        counts=decode_counts(data, 0, n, config, t_pulse),
+        difference=np.stack(difference),
+        pulse_width=np.array(widths) if gate else None,
+        energy=energy,
+        t_stop=t_stop,
+        cpu_s=run.cpu_s,
+    )
+
+
+def random_staircases(
+    rng: np.random.Generator, config: NeuronConfig, n: int, n_inputs: int = 30
+) -> np.ndarray:
+    """[n, 15, V] Staircases as a layer sees them: inputs start together, end singly.
+
+    Each has a mean drawn evenly over the full scale, -v_shift included, and a swing
+    about it that is a weighted sum of random pulses.
+    """
+    codes = rng.integers(0, SLOTS + 1, (n, n_inputs))
+    codes *= rng.random((n, n_inputs)) < 0.7
+    on = (codes[..., None] > np.arange(SLOTS)).astype(float)
+    swing = (rng.standard_normal((n, n_inputs, 1)) * on).sum(1)
+    swing *= rng.uniform(0.1, 0.5, (n, 1)) / np.sqrt((swing**2).mean(1, keepdims=True))
+    shape = on.mean(1) / on.mean((1, 2))[:, None]
+    swing -= swing.mean(1, keepdims=True) * shape
+    mean = rng.uniform(-0.05, 1.02, (n, 1)) - config.v_shift / config.v_full
+    return config.v_full * (mean * shape + swing)
+
+
+def driver_resistance(
+    config: NeuronConfig, g_row: float = G_ROW
+) -> tuple[float, float, float]:
+    """[Ohm] Row driver on positive, negative and resting rows, each loaded by `g_row`.
+
+    A difference between the first two is a common mode on every driven pair. Resting
+    rows are measured with a load to v_cm + 20 mV, about what their bit lines are at.
+    """
+    rest = 20e-3
+    deck = [
+        "* row driver under load",
+        shared_lines(),
+        str(row_driver("0", config)),
+        f"Vvp vp 0 {V_CM + V_READ}",
+        f"Vvm vm 0 {V_CM - V_READ}",
+        f"Von on 0 {V_DD}",
+        f"Vbl bl 0 {V_CM + rest}",
+        driver_instance("0", "a", ("on", "0"), "rp", "rm"),
+        driver_instance("0", "b", ("0", "on"), "r0", "r1"),
+        f"Rp rp cm {1 / g_row}",
+        f"Rm rm cm {1 / g_row}",
+        f"R0 r0 bl {1 / g_row}",
+        f"R1 r1 cm {1 / g_row}",
+        f"{OPTIONS}\n.save v(rp) v(rm) v(r0)\n.op\n.end\n",
+    ]
+    data = run_deck("\n".join(deck)).data
+    pos, neg = data["v(rp)"][0] - V_CM, V_CM - data["v(rm)"][0]
+    rested = data["v(r0)"][0] - V_CM
+    return (
+        float((V_READ / pos - 1) / g_row),
+        float((V_READ / neg - 1) / g_row),
+        float(1 / (rest / rested - 1) / g_row),
+    )
+
+
+def noise_density(config: NeuronConfig, frequency: float) -> float:
+    """[V/sqrt(Hz)] Noise of the gm cell at its input, one-sided, from `.noise`.
+
+    The loop of the auto-zero is closed for the operating point through a resistor and
+    open at `frequency`.
+    """
+    deck = [
+        "* noise of the gm cell",
+        shared_lines(),
+        str(gm_cell("0", config)),
+        *(str(s) for s in neuron_subcircuits("0", config) if s.name == "bias0"),
+        bias_instance("0"),
+        f"Vbl bl 0 dc {V_CM} ac 1",
+        "Xg bl cm out dum vpre 0 on on 0 vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
+        f"Von on 0 {V_DD}",
+        "Lzero out xg.hold 1e3",
+        OPTIONS,
+        f".noise v(out) Vbl lin 1 {frequency:.6g} {frequency:.6g}",
+        ".end\n",
+    ]
+    data = run_deck("\n".join(deck), klu=False).data
+    return float(data["inoise_spectrum"][0])

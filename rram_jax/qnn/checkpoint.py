@@ -1,0 +1,174 @@
+"""Training states and trained networks on disk; the only module that knows orbax.
+
+A checkpoint is a folder that explains itself:
+
+    config.json      what was trained, and how
+    metrics.json     what it reached
+    network/         weights and scales (orbax)
+    states/          states of the training, to resume from (orbax)
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from rram_jax.chip.network import HardwareNetwork, Layer, NetworkConfig
+from rram_jax.errors import InputError
+from rram_jax.toml_file import check_record
+
+MAX_CONFIG_BYTES = 1_000_000
+
+
+class TrainingStates:
+    """States of one training run, one an epoch, the newest three kept.
+
+    Saves are asynchronous and atomic: a killed run leaves whole states only.
+    """
+
+    def __init__(self, folder: Path | None):
+        """`folder` is made; None keeps nothing."""
+        self._manager = None
+        if folder is not None:
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=3, cleanup_tmp_directories=True
+            )
+            self._manager = ocp.CheckpointManager(folder.resolve(), options=options)
+
+    def __enter__(self) -> "TrainingStates":
+        return self
+
+    def __exit__(self, *_):
+        if self._manager:
+            self._manager.close()
+
+    def latest(self, like: Any) -> tuple[int, Any]:
+        """The newest state and its epoch; 0 and `like` where there is none."""
+        epoch = self._manager.latest_step() if self._manager else None
+        if not epoch:
+            return 0, like
+        leaves, treedef = jax.tree.flatten(like)
+        args = ocp.args.StandardRestore([np.zeros(x.shape, x.dtype) for x in leaves])
+        restored = self._manager.restore(epoch, args=args)
+        return epoch, jax.tree.unflatten(
+            treedef, [jax.numpy.asarray(x) for x in restored]
+        )
+
+    def save(self, epoch: int, state: Any):
+        """Keep a state; returns before it is on disk."""
+        if self._manager:
+            leaves = [np.asarray(x) for x in jax.tree.leaves(state)]
+            self._manager.save(epoch, args=ocp.args.StandardSave(leaves))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What `load_checkpoint` found in a folder."""
+
+    folder: Path
+    network: HardwareNetwork
+    config: dict[str, Any]
+    """The training's configuration, as `config.json` holds it."""
+
+    metrics: dict[str, Any]
+    """As `metrics.json` holds them; empty where there is none."""
+
+
+def save_network(folder: Path, network: HardwareNetwork):
+    """Write `folder`/network, under a temporary name first."""
+    arrays = {f"weights_{k}": layer.weights for k, layer in enumerate(network.layers)}
+    scales = [(layer.z_full, layer.z_shift) for layer in network.layers]
+    arrays |= {
+        "scales": np.asarray(scales, np.float64),
+        "logit_scale": np.asarray(network.logit_scale, np.float64),
+    }
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save((folder / "network").resolve(), arrays)
+
+
+def load_checkpoint(folder: str | Path) -> Checkpoint:
+    """Read a checkpoint's network; nothing in it is trusted.
+
+    Raises:
+        InputError: There is no checkpoint, its configuration is not one, or its
+            arrays are those of another network.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file() or not (folder / "network").is_dir():
+        raise InputError(
+            f"{folder} is no checkpoint: it needs config.json and network/; give the"
+            " folder of a finished `rram-jax train` run or one of checkpoints/."
+        )
+    config = read_json(folder / "config.json")
+    origin = f"network of {folder / 'config.json'}"
+    shape = check_record(config.get("network"), NetworkConfig, origin)
+    like = {
+        f"weights_{k}": np.zeros(s, np.int8) for k, s in enumerate(shape.weight_shapes)
+    }
+    like |= {
+        "scales": np.zeros((len(shape.weight_shapes), 2)),
+        "logit_scale": np.zeros(()),
+    }
+    arrays = _restore(folder / "network", like)
+    layers = tuple(
+        Layer(
+            weights=arrays[f"weights_{k}"],
+            columns_per_output=columns,
+            z_full=float(arrays["scales"][k, 0]),
+            z_shift=float(arrays["scales"][k, 1]),
+        )
+        for k, columns in enumerate(shape.columns)
+    )
+    network = HardwareNetwork(
+        config=shape, layers=layers, logit_scale=float(arrays["logit_scale"])
+    )
+    metrics = folder / "metrics.json"
+    return Checkpoint(
+        folder=folder,
+        network=network,
+        config=config,
+        metrics=read_json(metrics) if metrics.is_file() else {},
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small JSON object from a file that may hold anything."""
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise InputError(f"{path} is over {MAX_CONFIG_BYTES} bytes: not one of ours.")
+    try:
+        value = json.loads(path.read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} must hold a JSON object.")
+    return value
+
+
+def _restore(folder: Path, like: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of the expected names, shapes and dtypes; checked before they are read."""
+    with ocp.StandardCheckpointer() as checkpointer:
+        try:
+            found = checkpointer.metadata(folder.resolve())
+            tree = getattr(found, "item_metadata", found)
+            tree = getattr(tree, "tree", tree)
+            shapes = {name: tuple(leaf.shape) for name, leaf in tree.items()}
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise InputError(
+                f"{folder} is damaged or no orbax checkpoint ({error})."
+            ) from None
+        wanted = {name: array.shape for name, array in like.items()}
+        if shapes != wanted:
+            raise InputError(
+                f"{folder} holds another network than its config.json says: it has"
+                f" {shapes}, and {wanted} is needed."
+            )
+        try:
+            restored = checkpointer.restore(folder.resolve(), like)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} is damaged: {error}.") from None
+    return {name: np.asarray(array) for name, array in restored.items()}

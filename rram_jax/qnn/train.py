@@ -1,0 +1,202 @@
+"""Conventional and variability-aware training."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from rram_jax.chip.network import HardwareNetwork, NetworkConfig
+from rram_jax.data.augment import augment
+from rram_jax.data.codes import input_codes
+from rram_jax.data.datasets import Dataset
+from rram_jax.device.card import load_card
+from rram_jax.errors import InputError
+from rram_jax.qnn.checkpoint import TrainingStates
+from rram_jax.qnn.fold import fold
+from rram_jax.qnn.model import Mlp
+from rram_jax.qnn.spread import Spread, spread_of
+
+LATENT_LIMIT = 1.2
+"""[-] Latent weights are held within this, so that they can still change sign."""
+
+FOLD_IMAGES = 10_000
+"""[-] Training images on which the output's range is set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Shape and strategy."""
+
+    data: str = "mnist5k"
+    """Data set: mnist5k, mnist, fashion-mnist or a folder of IDX files."""
+
+    device: str = "bench-r10"
+    """Preset or path of the device card whose HRS the training sees."""
+
+    sigma_lrs: float = 0.0
+    """[-] Spread of ln R_LRS to harden against; 0 trains conventionally, without any
+    spread."""
+
+    epochs: int = 40
+    """[-] Passes over the training images."""
+
+    batch: int = 100
+    """[-] Images a step."""
+
+    learning_rate: float = 2e-3
+    """[-] Of Adam at the start; a cosine takes it to zero."""
+
+    augment: bool = False
+    """Rotate, scale and shift the training images a little, anew each epoch."""
+
+    seed: int = 0
+    """[-] Makes the initial weights, the order of images and all noise."""
+
+    def __post_init__(self):
+        if self.epochs < 1 or self.batch < 1 or not 0 < self.learning_rate < 1:
+            raise InputError(
+                "Training needs epochs and batch of 1 or more and a learning rate"
+                f" between 0 and 1; got {self.epochs}, {self.batch},"
+                f" {self.learning_rate:g}."
+            )
+        if not 0 <= self.sigma_lrs <= 2:
+            raise InputError(
+                "sigma_lrs is a standard deviation of ln R, between 0 and 2; got"
+                f" {self.sigma_lrs:g}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """What one epoch said."""
+
+    epoch: int
+    """[-] Counted from 1."""
+
+    loss: float
+    """[-] Mean cross-entropy over the epoch, with the training's noise."""
+
+    accuracy: float
+    """[-] On the validation images, without spread."""
+
+
+def train(
+    config: TrainConfig,
+    dataset: Dataset,
+    *,
+    states: Path | None = None,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    on_resume: Callable[[int], None] = lambda epoch: None,
+) -> HardwareNetwork:
+    """Train a network; with a folder for its states, an interrupted run goes on.
+
+    The same configuration gives the same bits, in one go or resumed, on one machine.
+
+    Args:
+        config: The run.
+        dataset: Its images.
+        states: Folder of the training states; None keeps none.
+        on_epoch: Called after every epoch.
+        on_resume: Called with the epoch from which an earlier run goes on.
+
+    Raises:
+        InputError: There are fewer images than one batch.
+    """
+    n_inputs = config.network.sizes[0]
+    codes = input_codes(dataset.train_images, n_inputs)
+    labels = jnp.asarray(dataset.train_labels, jnp.int32)
+    held_out = jnp.asarray(input_codes(dataset.validation_images, n_inputs))
+    steps = len(codes) // config.batch
+    if not steps:
+        raise InputError(
+            f"{dataset.name} has {len(codes)} training images, fewer than one batch of"
+            f" {config.batch}."
+        )
+    device = dataclasses.replace(
+        load_card(config.device), sigma_lrs=float(config.sigma_lrs)
+    )
+    spread = spread_of(device.params())
+    model = Mlp(config.network, rngs=nnx.Rngs(params=config.seed))
+    graph, params = nnx.split(model)
+    optimiser = optax.adam(
+        optax.cosine_decay_schedule(config.learning_rate, steps * config.epochs)
+    )
+    state = (params, optimiser.init(params))
+    run_epoch = partial(
+        _run_epoch, graph, optimiser, spread, hardened=config.sigma_lrs > 0
+    )
+    with TrainingStates(states) as kept:
+        start, state = kept.latest(state)
+        if start:
+            on_resume(start)
+        for epoch in range(start, config.epochs):
+            rng = np.random.default_rng([config.seed, epoch])
+            if config.augment:
+                images = augment(rng, dataset.train_images)
+                codes = input_codes(images, n_inputs)
+            order = rng.permutation(len(codes))[: steps * config.batch]
+            order = jnp.asarray(order.reshape(steps, config.batch), jnp.int32)
+            key = jax.random.fold_in(jax.random.key(config.seed), epoch)
+            state, loss = run_epoch(state, jnp.asarray(codes), labels, order, key)
+            logits = _logits(graph, state[0], held_out, spread)
+            right = np.asarray(logits).argmax(-1) == dataset.validation_labels
+            kept.save(epoch + 1, state)
+            on_epoch(
+                EpochReport(
+                    epoch=epoch + 1, loss=float(loss), accuracy=float(right.mean())
+                )
+            )
+    model = nnx.merge(graph, state[0])
+    seen = input_codes(dataset.train_images[:FOLD_IMAGES], n_inputs)
+    return fold(model, config.network, seen, spread)
+
+
+@partial(jax.jit, static_argnames="graph")
+def _logits(graph, params, codes, spread):
+    return nnx.merge(graph, params)(codes.astype(jnp.float32), spread)
+
+
+@partial(
+    jax.jit, static_argnames=("graph", "optimiser", "hardened"), donate_argnames="state"
+)
+def _run_epoch(
+    graph, optimiser, spread: Spread, state, codes, labels, order, key, *, hardened
+):
+    """One epoch as a scan over batches; returns the state and the mean loss."""
+
+    def loss_of(params, x, y, key):
+        model = nnx.merge(graph, params)
+        logits = model(x.astype(jnp.float32), spread, key if hardened else None)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    def step(state, item):
+        (params, moments), (index, k) = state, item
+        loss, gradient = jax.value_and_grad(loss_of)(
+            params, codes[index], labels[index], jax.random.fold_in(key, k)
+        )
+        update, moments = optimiser.update(gradient, moments, params)
+        params = optax.apply_updates(params, update)
+        return (_hold_latents(params), moments), loss
+
+    items = (order, jnp.arange(len(order)))
+    state, losses = jax.lax.scan(step, state, items)
+    return state, losses.mean()
+
+
+def _hold_latents(params):
+    def hold(path, leaf):
+        if any(getattr(part, "key", None) == "latent" for part in path):
+            return jnp.clip(leaf, -LATENT_LIMIT, LATENT_LIMIT)
+        return leaf
+
+    return jax.tree_util.tree_map_with_path(hold, params)

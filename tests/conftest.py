@@ -1,0 +1,63 @@
+"""What every test session needs: compile cache, data folders, the ngspice marker."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The hook of pyproject.toml imports `tests` alone and then expects its module there.
+from tests import typecheck as typecheck
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Compiled programs are kept between sessions (a session of small programs gets 2 to 7
+# times shorter). jax reads these once, on import; the processes a test starts inherit
+# them. With jax's own threshold of one second nothing of ours would be kept.
+assert "jax" not in sys.modules, "jax was imported before its cache was set"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+# No deadline: the first call of an example compiles. The same examples in every run:
+# a failure seen once is seen again.
+settings.register_profile("project", deadline=None, derandomize=True, database=None)
+settings.load_profile("project")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Stop a test marked `ngspice` where there is no ngspice."""
+    if item.get_closest_marker("ngspice") is None:
+        return
+    program = os.environ.get("NGSPICE", "ngspice")
+    if shutil.which(program) is not None:
+        return
+    reason = f"no program '{program}'; tools/install_ngspice.sh installs ngspice"
+    # `make test` installs ngspice first: there a skip would hide that this failed.
+    if os.environ.get("RRAM_JAX_REQUIRE_NGSPICE") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _data_folder(name: str) -> Path:
+    """Return `$RRAM_JAX_DATA/name`, or skip the test that asked for it."""
+    root = os.environ.get("RRAM_JAX_DATA")
+    if not root:
+        pytest.skip(f"RRAM_JAX_DATA is not set; it names the folder that holds {name}/")
+    folder = Path(root) / name
+    if not folder.is_dir():
+        pytest.skip(f"RRAM_JAX_DATA={root} holds no folder {name}/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """Folder of the four canonical MNIST files."""
+    return _data_folder("mnist")
+
+
+@pytest.fixture(scope="session")
+def rram_dir() -> Path:
+    """Folder of measured RRAM arrays, `cell,cycle,r_hrs_ohm,r_lrs_ohm`."""
+    return _data_folder("rram")

@@ -1,0 +1,96 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from rram_jax.errors import InputError, NgspiceError
+from rram_jax.ngspice.farm import run_jobs
+from tests.ngspice.processes import (
+    ROOT,
+    is_alive,
+    one_of_many,
+    pids,
+    square,
+    wait_until,
+)
+
+
+def test_every_result_arrives_once_under_its_index():
+    jobs, got = [3, -1, 4, 1, -5, 9], []
+    run_jobs(square, jobs, workers=2, on_done=lambda k, y: got.append((k, y)))
+    assert sorted(got) == [(k, x * x) for k, x in enumerate(jobs)]
+
+
+def test_no_jobs_and_no_workers():
+    run_jobs(square, [], workers=None, on_done=lambda k, y: pytest.fail("called"))
+    with pytest.raises(InputError, match="at least 1.*got 0"):
+        run_jobs(square, [1], workers=0, on_done=lambda k, y: None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("fail", NgspiceError, "deck 7 failed"),
+        ("die", BrokenProcessPool, "fewer workers"),
+        ("come back", OSError, "table is full"),
+    ],
+)
+def test_a_failure_stops_the_rest_at_once(tmp_path, kind, error, words):
+    def on_done(index, result):
+        raise OSError("table is full")
+
+    start = time.monotonic()
+    with pytest.raises(error, match=words):
+        run_jobs(
+            one_of_many,
+            [("hang", tmp_path), (kind, tmp_path), ("hang", tmp_path)],
+            workers=2,
+            on_done=on_done,
+        )
+    assert time.monotonic() - start < 60  # and not the 600 s that the others sleep
+    assert pids(tmp_path)
+    wait_until(lambda: not any(map(is_alive, pids(tmp_path))))
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from rram_jax.ngspice.farm import run_jobs
+from tests.ngspice.processes import hang_in_ngspice
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    run_jobs(hang_in_ngspice, [folder] * 3, workers=2, on_done=print)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_no_process_and_no_folder(tmp_path, number):
+    fake, work = tmp_path / "ngspice", tmp_path / "work"
+    fake.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo ngspice-46 && exit\n"
+        f"touch '{tmp_path}'/pid-$$ '{tmp_path}'/pid-$PPID\nexec sleep 600\n"
+    )
+    fake.chmod(0o755)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", work],
+        env={**os.environ, "NGSPICE": str(fake), "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    wait_until(lambda: len(pids(tmp_path)) == 4, 60)  # two workers and their ngspice
+    if number == signal.SIGINT:
+        os.killpg(parent.pid, number)  # as a terminal does: to the workers as well
+    else:
+        parent.send_signal(number)
+    _, complaint = parent.communicate(timeout=20)
+    assert parent.returncode == -number
+    wait_until(lambda: not any(map(is_alive, pids(tmp_path))))
+    wait_until(lambda: not list(work.iterdir()))
+    # Workers stop in silence; the parent shows one Ctrl-C.
+    assert complaint.count(b"Traceback") == (number == signal.SIGINT)
