@@ -39,7 +39,7 @@ def parse_record(text: str, cls: type[T], origin: str) -> T:
     """Parse TOML text as a record; `origin` names it in messages."""
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # an endless integer is no TOML error
         raise InputError(f"The {origin} is not valid TOML: {error}.") from None
     return check_record(table, cls, origin)
 
@@ -47,7 +47,10 @@ def parse_record(text: str, cls: type[T], origin: str) -> T:
 def check_record(table: Any, cls: type[T], origin: str) -> T:
     """Turn plain tables, lists and numbers into a record, strictly."""
     # Through JSON: there a list is a tuple and 1 is a float, but "1" and true are not.
-    text = json.dumps(table, default=str)
+    try:
+        text = json.dumps(table, default=str)
+    except RecursionError:
+        raise InputError(f"The {origin} is nested too deeply.") from None
     try:
         return pydantic.TypeAdapter(cls).validate_json(
             text, strict=True, extra="forbid"

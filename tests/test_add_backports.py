@@ -1,5 +1,6 @@
 """tools/add_backports.py on apt folders made up for the purpose."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from tools import add_backports as tool
 @pytest.fixture
 def etc(tmp_path):
     (tmp_path / "sources.list.d").mkdir()
-    return tmp_path
+    umask = os.umask(0o077)  # a careful root's; apt reads as a user of its own
+    yield tmp_path
+    os.umask(umask)
 
 
 def added(etc: Path) -> Path:
@@ -49,8 +52,8 @@ def test_deb822_entry_is_copied_with_its_key(etc):
 
 def test_value_on_several_lines_is_copied_whole(etc):
     (etc / "sources.list.d/debian.sources").write_text(
-        "types: deb\nuris: http://mirror.test/debian/\nsuites:\n bookworm\n"
-        " bookworm-updates\ncomponents: main\n"
+        "types: deb\nuris: http://mirror.test/debian/\nsuites:\n bookworm-updates\n"
+        "# the release itself\n bookworm\ncomponents: main\n"
         "signed-by:\n -----BEGIN PGP-----\n .\n abc:def\n -----END PGP-----\n"
     )
     file = added(etc)
@@ -130,7 +133,7 @@ def test_a_suite_that_is_switched_off_is_added(etc):
     [
         "",
         "deb http://mirror.test/debian trixie main\n",
-        "deb http://mirror.test/debian bookworm contrib\n",
+        "deb http://mirror.test/debian bookworm contrib # main is elsewhere\n",
         "deb http://mirror.test/debian-security bookworm-security main\n",
     ],
 )
@@ -139,6 +142,15 @@ def test_nothing_to_copy_is_one_sentence_and_no_file(etc, text):
     with pytest.raises(LookupError, match="no apt source offers bookworm main"):
         tool.add_backports(etc, "bookworm")
     assert list((etc / "sources.list.d").iterdir()) == []
+
+
+def test_a_disc_is_not_copied(etc):
+    (etc / "sources.list").write_text("deb cdrom:[DVD]/ bookworm main\n")
+    (etc / "sources.list.d/disc.sources").write_text(
+        "Types: deb\nURIs: cdrom:[DVD]/\nSuites: bookworm\nComponents: main\n"
+    )
+    with pytest.raises(LookupError):
+        tool.add_backports(etc, "bookworm")
 
 
 def test_codename_is_read_from_debian_only():

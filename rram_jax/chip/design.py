@@ -4,11 +4,12 @@ What stands here is set once for a network and a device card, never per chip.
 """
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 
+from rram_jax.chip.config import CircuitConfig
 from rram_jax.chip.network import HardwareNetwork, Layer, column_sums
 from rram_jax.circuit.attenuation import AttenuationMap, attenuation_map, ideal_map
 from rram_jax.circuit.config import TileConfig
@@ -16,44 +17,9 @@ from rram_jax.circuit.pair import cells_of, signed_transfer
 from rram_jax.circuit.tile import wireless_transfer
 from rram_jax.device.card import DeviceCard
 from rram_jax.device.variability import mean_conductance
-from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.types import Array, Bool
-
-CIRCUITS = ("ideal", "map", "full")
-"""How much of the circuit the surrogate has: ideal wires and neurons; wires as the
-attenuation map; the map and the neuron card with mismatch, noise and RTN."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CircuitConfig:
-    """Design choices of the circuit around the cells. SI units."""
-
-    tile: TileConfig = field(default_factory=TileConfig)
-    """Tiles and wires; the driver resistances are replaced by the neuron card's."""
-
-    v_read: float = 0.2
-    """[V] Row swing about v_cm."""
-
-    t_slot: float = 5e-9
-    """[s] Slot of the pulse-width code."""
-
-    i_bias: float = 20e-6
-    """[A] Tail current of a neuron."""
-
-    output_clocks: int = 4
-    """[-] Decisions a slot of the output layer's comparators."""
-
-    neuron_card: str = "gmc-130nm"
-    """Preset or path of the neuron card."""
-
-    def __post_init__(self):
-        if not 0.01 <= self.v_read <= 0.3:
-            raise InputError(
-                "v_read must lie between 0.01 and 0.3 V, where the cells keep their"
-                f" state and the row switches work; got {self.v_read:g}."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

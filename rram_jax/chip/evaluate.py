@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from rram_jax.chip.design import CIRCUITS, NetworkDesign
+from rram_jax.chip.config import CIRCUITS
+from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import chip_key
 from rram_jax.chip.surrogate import NOISE, run_network, surrogate_chip, winner
 from rram_jax.device.card import DeviceParams

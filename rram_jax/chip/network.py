@@ -1,75 +1,12 @@
 """The network in hardware form: signed pairs, full scales, nothing else."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from rram_jax.chip.config import NetworkConfig
 from rram_jax.errors import InputError
 from rram_jax.types import Float, Integer
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """Shape and strategy of a multi-layer perceptron; a checkpoint carries it."""
-
-    sizes: tuple[int, ...] = (144, 64, 10)
-    """[-] Inputs, hidden neurons, outputs."""
-
-    columns_per_output: int = 4
-    """[-] Columns strapped into each output of the last layer."""
-
-    ternary: bool = False
-    """Pairs may be off (HRS, HRS), not only +1 and -1."""
-
-    n_bias: int = 0
-    """[-] Bias pairs of every layer, driven with the constant code 15; each may be
-    +1, -1 or off."""
-
-    def __post_init__(self):
-        if len(self.sizes) < 3 or min(self.sizes) < 1 or self.sizes[-1] < 2:
-            raise InputError(
-                "A network needs sizes like 144-64-10: inputs, one or more hidden"
-                f" layers, outputs; got {'-'.join(map(str, self.sizes))}."
-            )
-        if self.columns_per_output < 1 or self.n_bias < 0:
-            raise InputError(
-                "columns_per_output must be 1 or more and n_bias 0 or more; got"
-                f" {self.columns_per_output} and {self.n_bias}."
-            )
-
-    @property
-    def name(self) -> str:
-        """For example mlp-144-64-10."""
-        return "mlp-" + "-".join(map(str, self.sizes))
-
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """[-] Columns an output, layer by layer."""
-        return (1,) * (len(self.sizes) - 2) + (self.columns_per_output,)
-
-    @property
-    def weight_shapes(self) -> tuple[tuple[int, int], ...]:
-        """(pairs, columns) of each layer, bias pairs included."""
-        return tuple(
-            (n_in + self.n_bias, n_out * columns)
-            for n_in, n_out, columns in zip(
-                self.sizes, self.sizes[1:], self.columns, strict=False
-            )
-        )
-
-
-def parse_sizes(name: str) -> tuple[int, ...]:
-    """Sizes from a name such as `mlp-144-64-10` or `144-64-10`.
-
-    Raises:
-        InputError: The name is not of that form.
-    """
-    if not re.fullmatch(r"(mlp-)?\d{1,5}(-\d{1,5}){2,8}", name):
-        raise InputError(
-            f"A network is named by its sizes, such as mlp-144-64-10; got {name!r}."
-        )
-    return tuple(int(part) for part in name.removeprefix("mlp-").split("-"))
 
 
 @dataclass(frozen=True, kw_only=True)

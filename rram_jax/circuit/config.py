@@ -110,14 +110,15 @@ class TileGrid:
 
 
 def tile_grid(
-    rows: int, cols: int, columns_per_output: int, tile: TileConfig
+    shape: tuple[int, int], columns_per_output: int, tile: TileConfig
 ) -> TileGrid:
-    """Cut (rows, cols) into tiles that fit `tile`.
+    """Cut (rows, cols) cells into tiles that fit `tile`.
 
     Raises:
         InputError: The rows are no pairs, an output's columns do not fit into one
             tile, or `cols` is no multiple of `columns_per_output`.
     """
+    rows, cols = shape
     if rows % 2 or columns_per_output > tile.cols or cols % columns_per_output:
         raise InputError(
             f"A layer of {rows} rows and {cols} columns, {columns_per_output} columns"

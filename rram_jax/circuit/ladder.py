@@ -64,10 +64,9 @@ def fold_rows(
 
     def add_row(carry, row):
         norton, row_drive = row
-        admittance, current = series(*carry, r_wire_bl)
+        admittance, current = series(carry[0], carry[1], r_wire_bl)
         injected = norton.sum(1)[:, None] * row_drive[None, :]
-        carry = (admittance + norton, current + injected)
-        return carry, None
+        return (admittance + norton, current + injected), None
 
     cols = rows_norton.shape[-1]
     nothing = (

@@ -72,7 +72,7 @@ def _solve(drive, conductance, array):
 
     def down(carry, row):
         m, row_drive = row
-        y, j = series(*carry, r_bl)
+        y, j = series(carry[0], carry[1], r_bl)
         carry = (y + m, j + m.sum(1)[:, None] * row_drive)
         return carry, carry
 

@@ -12,7 +12,7 @@ from rram_jax.types import Array, Float
 
 
 def layer_transfer(
-    conductance: Float[Array, "*chips rows cols"],
+    conductance: Float[Array | np.ndarray, "*chips rows cols"],
     tile: TileConfig,
     columns_per_output: int = 1,
 ) -> Float[Array, "*chips rows outputs"]:
@@ -24,8 +24,8 @@ def layer_transfer(
     Differentiable in `conductance`. The result is float64 also where the caller is in
     float32 mode: hand it on as numpy or cast it.
     """
-    *_, rows, cols = conductance.shape
-    grid = tile_grid(rows, cols, columns_per_output, tile)
+    shape = (conductance.shape[-2], conductance.shape[-1])
+    grid = tile_grid(shape, columns_per_output, tile)
     with jax.enable_x64(True):
         g = jnp.asarray(conductance, jnp.float64)
         return _layer_transfer(g, tile, grid, columns_per_output)
@@ -70,7 +70,7 @@ def _cut(conductance, grid):
 def _tap_norton(conductance, *, tile, tap_row):
     """One tile's Norton source at its taps: rows above and rows below, in parallel."""
     rows = len(conductance)
-    driver = np.resize([tile.r_driver_pos, tile.r_driver_neg], rows)
+    driver = jnp.resize(jnp.array([tile.r_driver_pos, tile.r_driver_neg]), rows)
     norton = jax.vmap(row_norton, (0, 0, None))(conductance, driver, tile.r_wire_sl)
     drive = jnp.eye(rows, dtype=conductance.dtype)
     above = slice(0, tap_row + 1)
@@ -115,7 +115,8 @@ def _join_taps(admittance, current, *, tile, columns_per_output):
 
 
 def wireless_transfer(
-    conductance: Float[Array, "*chips rows cols"], columns_per_output: int = 1
+    conductance: Float[Array | np.ndarray, "*chips rows cols"],
+    columns_per_output: int = 1,
 ) -> Float[Array, "*chips rows outputs"]:
     """[V/V] Transfer without wires and drivers: each cell's share of its output's G."""
     *chips, rows, cols = conductance.shape

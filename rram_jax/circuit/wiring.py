@@ -94,7 +94,7 @@ def layer_resistors(
     resistance: np.ndarray, tile: TileConfig, columns_per_output: int = 1
 ) -> list[Resistor]:
     """Every cell and wire of a layer between row terminals and sensed nodes."""
-    grid = tile_grid(*resistance.shape, columns_per_output, tile)
+    grid = tile_grid(_shape(resistance), columns_per_output, tile)
     places = tile_places(grid)
     parts = [r for place in places for r in tile_resistors(resistance, place, tile)]
     return parts + strap_resistors(places, columns_per_output, tile)
@@ -108,7 +108,7 @@ def multiport_resistors(
     Exact for whatever the row drivers do: a resistor between any two ports that the
     tile couples, so the result can be written into a deck as it stands.
     """
-    grid = tile_grid(*resistance.shape, columns_per_output, tile)
+    grid = tile_grid(_shape(resistance), columns_per_output, tile)
     places = tile_places(grid)
     parts = []
     for place in places:
@@ -117,10 +117,15 @@ def multiport_resistors(
         coupling = np.triu(-admittance, 1)
         floor = 1e-12 * coupling.max()
         parts += [
-            Resistor(place.ports[a], place.ports[b], 1 / coupling[a, b])
+            Resistor(place.ports[a], place.ports[b], float(1 / coupling[a, b]))
             for a, b in np.argwhere(coupling > floor)
         ]
     return parts + strap_resistors(places, columns_per_output, tile)
+
+
+def _shape(resistance: np.ndarray) -> tuple[int, int]:
+    rows, cols = resistance.shape
+    return rows, cols
 
 
 def port_admittance(resistors: Iterable[Resistor], ports: Sequence[str]) -> np.ndarray:

@@ -99,16 +99,16 @@ class DeviceCard:
     """[-] Spread of ln(dR/R) over traps."""
 
     def __post_init__(self):
-        if not self.r_access + 100 < self.r_lrs < self.r_hrs < 1e9:
+        if not 100 <= self.r_access + 100 < self.r_lrs < self.r_hrs < 1e9:
             raise InputError(
-                f"Device card {self.name!r} needs r_access + 100 < r_lrs < r_hrs < 1e9,"
-                f" in ohms; it has r_access = {self.r_access:g}, r_lrs = {self.r_lrs:g}"
-                f" and r_hrs = {self.r_hrs:g}."
+                f"Device card {self.name!r} needs 0 <= r_access, r_access + 100 <"
+                f" r_lrs < r_hrs < 1e9, in ohms; it has r_access = {self.r_access:g},"
+                f" r_lrs = {self.r_lrs:g} and r_hrs = {self.r_hrs:g}."
             )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             limit = 1.0 if field.name == "tail_share" else 10.0
-            if isinstance(value, float) and field.name[:2] != "r_":
+            if isinstance(value, float | int) and field.name[:2] != "r_":
                 if not 0 <= value <= limit:
                     raise InputError(
                         f"Device card {self.name!r}: {field.name} must lie between 0"
@@ -118,8 +118,8 @@ class DeviceCard:
     def params(self) -> DeviceParams:
         """The card as float32 arrays."""
 
-        def array(*values):
-            return jnp.asarray(values if len(values) > 1 else values[0], jnp.float32)
+        def array(value):
+            return jnp.asarray(value, jnp.float32)
 
         return DeviceParams(
             r_lrs=array(self.r_lrs),
@@ -129,8 +129,8 @@ class DeviceCard:
             tail_share=array(self.tail_share),
             sigma_tail=array(self.sigma_tail),
             r_access=array(self.r_access),
-            rtn_traps=array(self.rtn_traps_lrs, self.rtn_traps_hrs),
-            rtn_amplitude=array(self.rtn_amplitude_lrs, self.rtn_amplitude_hrs),
+            rtn_traps=array([self.rtn_traps_lrs, self.rtn_traps_hrs]),
+            rtn_amplitude=array([self.rtn_amplitude_lrs, self.rtn_amplitude_hrs]),
             rtn_sigma=array(self.rtn_sigma),
         )
 

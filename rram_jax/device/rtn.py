@@ -26,7 +26,8 @@ def sample_rtn(
     count = _poisson_quantile(uniform, device.rtn_traps[state])
     shape = (MAX_TRAPS, *is_lrs.shape)
     spread = jnp.exp(device.rtn_sigma * jax.random.normal(size_key, shape, jnp.float32))
-    full = jax.random.bernoulli(state_key, 0.5, shape)
+    # `bernoulli` would draw in float64 in x64 mode: another chip.
+    full = jax.random.uniform(state_key, shape, jnp.float32) < 0.5
     exists = jnp.arange(MAX_TRAPS).reshape((-1,) + (1,) * is_lrs.ndim) < count
     change = jnp.where(full & exists, spread, 0.0).sum(0)
     return 1.0 + device.rtn_amplitude[state] * change

@@ -2,23 +2,20 @@
 
 import dataclasses
 import itertools
-import json
 import math
-import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-import pydantic
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.model import NeuronParams
+from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.toml_file import parse_record, read_record
 from rram_jax.types import Array, Float
-
-MAX_CARD_BYTES = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +184,15 @@ class NeuronCard:
                         f"Neuron card {self.name!r}: {name}.{field} must be finite."
                     )
 
+        for part in ("offset", "gain"):
+            names = getattr(self.mismatch, part)
+            if set(names) != set(MISMATCHED):
+                raise InputError(
+                    f"Neuron card {self.name!r}: mismatch.{part} must hold a column for"
+                    f" each of {', '.join(MISMATCHED)}; it differs in"
+                    f" {', '.join(sorted(set(names) ^ set(MISMATCHED)))}."
+                )
+
     def kind(self, config: NeuronConfig) -> KindTable:
         """The table that describes these neurons.
 
@@ -237,13 +243,16 @@ class NeuronCard:
         )
 
     def slopes(
-        self, config: NeuronConfig, names: tuple[str, ...]
-    ) -> tuple[Float[Array, " names"], Float[Array, " names"]]:
-        """Slopes of offset [slots/V] and gain [1/V] for the named transistors."""
+        self, config: NeuronConfig
+    ) -> tuple[Float[Array, " transistors"], Float[Array, " transistors"]]:
+        """Slopes of offset [slots/V] and gain [1/V], in the order of `MISMATCHED`."""
         self.kind(config)
         table = self.mismatch
         offset, gain = (
-            [self._interpolate(config, table.v_full, column[name]) for name in names]
+            [
+                self._interpolate(config, table.v_full, column[name])
+                for name in MISMATCHED
+            ]
             for column in (table.offset, table.gain)
         )
         return jnp.asarray(offset, jnp.float32), jnp.asarray(gain, jnp.float32)
@@ -292,29 +301,13 @@ def load_neuron_card(name_or_path: str | Path = "gmc-130nm") -> NeuronCard:
     Raises:
         InputError: There is no such card, or its text is not a valid one.
     """
-    if str(name_or_path) in preset_names():
-        preset = resources.files("rram_jax.neuron") / "presets" / f"{name_or_path}.toml"
-        return parse_neuron_card(preset.read_text(), str(name_or_path))
-    path = Path(name_or_path)
-    if not path.is_file():
+    name = str(name_or_path)
+    if name in preset_names():
+        text = resources.files("rram_jax.neuron") / "presets" / f"{name}.toml"
+        return parse_record(text.read_text(), NeuronCard, f"neuron card {name}")
+    if not Path(name).is_file():
         raise InputError(
-            f"There is no neuron card {str(name_or_path)!r}: give the path of a TOML"
-            f" file or one of {', '.join(preset_names())}."
+            f"There is no neuron card {name!r}: give the path of a TOML file or one of"
+            f" {', '.join(preset_names())}."
         )
-    if path.stat().st_size > MAX_CARD_BYTES:
-        raise InputError(f"{path} is over {MAX_CARD_BYTES} bytes: not a neuron card.")
-    return parse_neuron_card(path.read_text(errors="replace"), str(path))
-
-
-def parse_neuron_card(text: str, origin: str) -> NeuronCard:
-    """Parse a card's TOML text; `origin` names it in errors."""
-    try:
-        return pydantic.TypeAdapter(NeuronCard).validate_json(
-            json.dumps(tomllib.loads(text), default=str), strict=True, extra="forbid"
-        )
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"Neuron card {origin} is not valid TOML: {error}.") from None
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the card"
-        raise InputError(f"Neuron card {origin}: {where}: {first['msg']}.") from None
+    return read_record(name, NeuronCard, "neuron card")

@@ -7,23 +7,15 @@ import jax.numpy as jnp
 
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.neuron.transistors import GM_CELL, LATCH, MISMATCHED_LATCH
+from rram_jax.neuron.transistors import GM_CELL, LATCH, MISMATCHED
 from rram_jax.types import Array, Float, Key
-
-MISMATCHED = tuple(f"gm_{t.name}" for t in GM_CELL) + tuple(
-    f"latch_{name}" for name in MISMATCHED_LATCH
-)
-"""Names of the transistors that get a threshold shift, in the order of a draw."""
 
 
 def gate_areas(config: NeuronConfig) -> tuple[float, ...]:
     """[m^2] W L of each of `MISMATCHED`."""
-    latch = {t.name: t for t in LATCH}
-    scaled = [t.width * config.width_scale * t.length for t in GM_CELL]
-    return (
-        *scaled,
-        *(latch[name].width * latch[name].length for name in MISMATCHED_LATCH),
-    )
+    area = {f"gm_{t.name}": t.width * config.width_scale * t.length for t in GM_CELL}
+    area |= {f"latch_{t.name}": t.width * t.length for t in LATCH}
+    return tuple(area[name] for name in MISMATCHED)
 
 
 def draw_mismatch(
@@ -38,7 +30,7 @@ def draw_mismatch(
         Pelgrom, Duinmaijer, Welbers, "Matching properties of MOS transistors", IEEE
         JSSC 24 (1989), 10.1109/JSSC.1989.572629: sigma = A_VT / sqrt(W L).
     """
-    sigma = [card.a_vt / math.sqrt(area) for area in gate_areas(config)]
+    sigma = [card.mismatch.a_vt / math.sqrt(area) for area in gate_areas(config)]
     shape = (n, len(MISMATCHED))
     return jnp.asarray(sigma, jnp.float32) * jax.random.normal(key, shape, jnp.float32)
 
@@ -51,5 +43,5 @@ def position_shift(
     Add the first to `NeuronParams.offset` and the second to `gain`. The slopes were
     measured one transistor at a time on the testbench.
     """
-    offset, gain = card.slopes(config, MISMATCHED)
+    offset, gain = card.slopes(config)
     return delvto @ offset.astype(delvto.dtype), delvto @ gain.astype(delvto.dtype)

@@ -14,28 +14,28 @@ from rram_jax.types import Array, Float, register_record
 class NeuronParams:
     """Behaviour of one layer's neurons; a field with an axis has one value a neuron."""
 
-    gain: Float[Array, "*neurons"]
+    gain: Float[Array, "..."]
     """[-] Slope of the crossing over that of the ideal neuron."""
 
-    offset: Float[Array, "*neurons"]
+    offset: Float[Array, "..."]
     """[slots] Added to the crossing: what `ramp_advance` leaves, and mismatch."""
 
-    leak: Float[Array, "*neurons"]
+    leak: Float[Array, "..."]
     """[1/s] One over the time constant of C_int and the gm cell's output."""
 
-    curve: Float[Array, "*neurons"]
+    curve: Float[Array, "..."]
     """[1/V^2] Compression of the pair: its current is gm v (1 - curve v^2)."""
 
-    pulse_excess: Float[Array, "*neurons"]
+    pulse_excess: Float[Array, "..."]
     """[slots] Width of an output pulse beyond its code, codes 1 to 14."""
 
-    noise_rms: Float[Array, "*neurons"]
+    noise_rms: Float[Array, "..."]
     """[V] Thermal noise of one conversion, referred to the bit line."""
 
-    v_full: Float[Array, "*neurons"]
+    v_full: Float[Array, "..."]
     """[V] Full scale, the height of the reference step."""
 
-    v_shift: Float[Array, "*neurons"]
+    v_shift: Float[Array, "..."]
     """[V] Reference below v_cm during integration."""
 
     t_slot: Float[Array, ""]

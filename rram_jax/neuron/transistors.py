@@ -26,7 +26,7 @@ class Transistor(NamedTuple):
 
 def _table(*rows: tuple) -> tuple[Transistor, ...]:
     """Rows with widths and lengths in micrometres, as circuit designers write them."""
-    return tuple(Transistor(*row[:6], row[6] * 1e-6, row[7] * 1e-6) for row in rows)
+    return tuple(Transistor._make((*a, w * 1e-6, l * 1e-6)) for *a, w, l in rows)
 
 
 GM_CELL = _table(
@@ -95,5 +95,9 @@ BIAS = _table(
 )
 """A layer's bias: mirrors of the gm cell's own devices, gates of its cascodes."""
 
-MISMATCHED_LATCH = ("in_p", "in_n", "n_on", "n_op", "p_on", "p_op")
-"""Transistors of the latch whose threshold moves its decision."""
+MISMATCHED = (
+    *(f"gm_{t.name}" for t in GM_CELL),
+    *(f"latch_{name}" for name in ("in_p", "in_n", "n_on", "n_op", "p_on", "p_op")),
+)
+"""Transistors that get a threshold shift, in the order of a draw: the gm cell's, and
+those of the latch that move its decision."""

@@ -1,128 +1,50 @@
-"""Measure a neuron card: testbench runs over the full scale, fits, one TOML file."""
+"""Make a neuron card: run the measurements, keep each, end with one TOML file."""
 
 import dataclasses
 import datetime
 import json
-import math
 import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import tomli_w
-from rich.progress import track
+from rich.console import Console
+from rich.progress import Progress
 
 from rram_jax.errors import InputError
-from rram_jax.neuron.calibrate import (
-    NeuronFit,
-    crossings,
-    fit_neuron,
-    judge,
-    latch_threshold,
-)
 from rram_jax.neuron.card import (
     Conditions,
     DriverResistance,
     KindTable,
     MismatchTable,
     NeuronCard,
-    parse_neuron_card,
-    with_card,
 )
-from rram_jax.neuron.config import SLOTS, NeuronConfig
-from rram_jax.neuron.mismatch import MISMATCHED, gate_areas, position_shift
-from rram_jax.neuron.model import crossing, to_counts
+from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.ngspice.farm import run_jobs
+from rram_jax.ngspice.measure import (
+    MEASUREMENTS,
+    CharacterisePlan,
+    check_mismatch,
+    measure,
+)
 from rram_jax.ngspice.runner import ngspice_info
-from rram_jax.ngspice.testbench import (
-    G_ROW,
-    ColumnRun,
-    driver_resistance,
-    noise_density,
-    random_staircases,
-    simulate_columns,
-)
-
-PER_NEURON = ("gm", "latch", "gate")
-"""Supplies whose energy is a neuron's; the bias is a layer's."""
-
-N_REFINE = 6
-"""[-] Columns that narrow the interval in which the latch's threshold lies."""
-
-GM_LEVELS = (3.0, 12.0)
-"""[slots] Crossings at which the gm cell's slopes are measured: offset and gain."""
-
-SIGMAS = 3.0
-"""[-] Threshold shift of a slope's measurement over the transistor's sigma."""
-
-LATCH_PAIRS = (("in_p", "in_n"), ("n_on", "n_op"), ("p_on", "p_op"))
-"""A latch is symmetric, so only differences of its pairs move its threshold."""
-
-LATCH_SHIFT = 30e-3
-"""[V] Threshold shift of the latch's slopes: large against the bracket of counts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CharacterisePlan:
-    """What a card is measured for."""
-
-    name: str = "gmc-130nm"
-    """Name of the card."""
-
-    v_full: tuple[float, ...] = (3e-3, 4.5e-3, 6.5e-3, 9e-3, 12e-3, 16e-3, 22e-3, 30e-3)
-    """[V] Full scales, rising."""
-
-    i_bias: float = 20e-6
-    """[A] Tail current."""
-
-    t_slot: float = 5e-9
-    """[s] Slot."""
-
-    swing: float = 0.45
-    """[V] Swing of C_int at full scale."""
-
-    output_clocks: int = 4
-    """[-] Decisions a slot of the output kind."""
-
-    shift_share: float = 0.3
-    """[-] v_shift over v_full of the output kind."""
-
-    a_vt: float = 4e-9
-    """[V m] Pelgrom's coefficient."""
-
-    n_train: int = 32
-    """[-] Staircases of each fit."""
-
-    n_test: int = 32
-    """[-] Staircases held out, and mismatched neurons that check the slopes."""
-
-    seed: int = 0
-    """Of the staircases and of the mismatched neurons."""
-
-    def config(self, kind: str, v_full: float) -> NeuronConfig:
-        """The neurons of a kind: `hidden` or `output`."""
-        output = kind == "output"
-        return NeuronConfig(
-            v_full=v_full,
-            v_shift=self.shift_share * v_full if output else 0.0,
-            t_slot=self.t_slot,
-            i_bias=self.i_bias,
-            swing=self.swing,
-            clocks_per_slot=self.output_clocks if output else 1,
-        )
+from rram_jax.ngspice.testbench import G_ROW, driver_resistance
+from rram_jax.toml_file import parse_record
 
 
 def characterise(
-    out: Path, plan: CharacterisePlan | None = None, workers: int = 2
+    out: Path, plan: CharacterisePlan | None = None, workers: int | None = None
 ) -> NeuronCard:
     """Measure what `plan` asks for and write `<name>.toml` into the folder `out`.
 
     Every finished measurement is kept there as a JSON file, and a run that was stopped
-    goes on where it was.
+    goes on where it was. The default plan takes 25 minutes of one core.
+
+    Args:
+        out: Folder, made if need be.
+        plan: What to measure; the preset's plan where None.
+        workers: Processes; one for each core where None.
 
     Raises:
         InputError: `out` holds the measurements of another plan.
@@ -130,191 +52,24 @@ def characterise(
     plan = plan or CharacterisePlan()
     _claim(out, plan)
     # The longest first, so that no worker is left alone with one at the end.
-    jobs = {
-        "slopes": measure_slopes,
-        "output": measure_output,
-        "hidden": measure_hidden,
-    }
-    paths = {
-        (label, v): out / f"{label}_{1e6 * v:.0f}uV.json"
-        for label in jobs
-        for v in plan.v_full
-    }
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [
-            pool.submit(_keep, path, jobs[label], plan, v)
-            for (label, v), path in paths.items()
-            if not path.exists()
-        ]
-        for done in track(as_completed(waiting), "Columns", total=len(waiting)):
-            done.result()
-    card = _card(plan, {key: json.loads(p.read_text()) for key, p in paths.items()})
+    keys = [(label, v) for label in MEASUREMENTS for v in plan.v_full]
+    paths = {key: out / f"{key[0]}_{1e6 * key[1]:.0f}uV.json" for key in keys}
+    missing = [key for key in keys if not paths[key].exists()]
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("Columns", total=len(missing))
+
+        def keep(index: int, result: dict) -> None:
+            _write(paths[missing[index]], json.dumps(result, indent=1))
+            progress.advance(task)
+
+        run_jobs(partial(measure, plan), missing, workers=workers, on_done=keep)
+    card = _card(plan, {key: json.loads(paths[key].read_text()) for key in keys})
     checked = dataclasses.replace(card.mismatch, **check_mismatch(plan, card))
     text = tomli_w.dumps(
         _rounded(dataclasses.asdict(dataclasses.replace(card, mismatch=checked)))
     )
     _write(out / f"{plan.name}.toml", text)
-    return parse_neuron_card(text, plan.name)
-
-
-def measure_hidden(plan: CharacterisePlan, v_full: float) -> dict:
-    """One column of the hidden kind's table."""
-    return _measure_kind(plan, plan.config("hidden", v_full), gate=True)
-
-
-def measure_output(plan: CharacterisePlan, v_full: float) -> dict:
-    """One column of the output kind's table."""
-    return _measure_kind(plan, plan.config("output", v_full), gate=False)
-
-
-def _measure_kind(plan: CharacterisePlan, config: NeuronConfig, *, gate: bool) -> dict:
-    """Fit on one set of staircases, judge on another with the offset cancelled."""
-    train, test = (
-        np.random.default_rng([plan.seed, part, round(1e6 * config.v_full)])
-        for part in (0, 1)
-    )
-    stairs = random_staircases(train, config, plan.n_train)
-    run = simulate_columns(config, stairs, gate=gate)
-    first = fit_neuron(stairs, run.difference, run.counts, config)
-    more = _around_threshold(first, config)
-    extra = simulate_columns(config, more, gate=gate)
-    fit = fit_neuron(
-        np.concatenate([stairs, more]),
-        np.concatenate([run.difference, extra.difference]),
-        np.concatenate([run.counts, extra.counts]),
-        config,
-    )
-    used = dataclasses.replace(config, ramp_advance=0.5 + fit.offset)
-    stairs = random_staircases(test, config, plan.n_test)
-    unseen = simulate_columns(used, stairs, gate=gate)
-    row = dataclasses.asdict(fit) | judge(
-        fit, stairs, unseen.difference, unseen.counts, used
-    )
-    energy = {block: run.energy[block] / plan.n_train for block in PER_NEURON}
-    row |= {f"energy_{block}": value for block, value in energy.items()}
-    return row | {
-        "energy_bias": run.energy["bias"],
-        "pulse_excess": _pulse_excess(run) if gate else 0.0,
-        "noise_rms": noise_rms(config),
-        "window": run.t_stop,
-    }
-
-
-def noise_rms(config: NeuronConfig) -> float:
-    """[V] White noise of the gm cell over an integration and half a ramp, at the input.
-
-    Its density is taken from `.noise` at 1 / (2 T), T the 15 slots; a boxcar of T
-    passes S / (2 T), and half a ramp adds half of it. The latch, kT/C of the reset
-    and the auto-zero's sample (13 uV at 20 uA) are left out.
-    """
-    t = SLOTS * config.t_slot
-    return noise_density(config, 1 / (2 * t)) * math.sqrt(1.5 / (2 * t))
-
-
-def _pulse_excess(run: ColumnRun) -> float:
-    """[slots] Mean width beyond the code, codes 1 to 14."""
-    inner = (run.counts > 0) & (run.counts < SLOTS)
-    return float(np.mean((run.pulse_width - run.counts)[inner]))
-
-
-def _around_threshold(fit: NeuronFit, config: NeuronConfig) -> np.ndarray:
-    """[N_REFINE, 15, V] Level staircases that fill the doubt about the threshold."""
-    doubt = fit.bracket * SLOTS / config.swing
-    middle = SLOTS // 2 + 0.5
-    share = np.linspace(-1, 1, N_REFINE + 2)[1:-1]
-    return levels(middle + doubt * share, config, fit)
-
-
-def levels(
-    positions: np.ndarray, config: NeuronConfig, fit: NeuronFit | None = None
-) -> np.ndarray:
-    """[n, 15, V] Constant staircases that cross at `positions` [slots].
-
-    By the fitted model where there is a fit, else by the ideal one.
-    """
-    volts = np.linspace(-0.2, 1.2, 57) * config.v_full - config.v_shift
-    at = SLOTS * (volts + config.v_shift) / config.v_full
-    if fit is not None:
-        stairs = np.repeat(volts[:, None], SLOTS, 1)
-        with jax.enable_x64(True):
-            at = np.asarray(crossing(jnp.asarray(stairs), fit.params(config)))
-    return np.repeat(np.interp(positions, at, volts)[:, None], SLOTS, 1)
-
-
-def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
-    """Slopes of offset and gain, one threshold shift at a time, both signs."""
-    config = dataclasses.replace(
-        plan.config("hidden", v_full), clocks_per_slot=plan.output_clocks
-    )
-    area = dict(zip(MISMATCHED, gate_areas(config), strict=True))
-    offset, gain = {}, {}
-
-    names = [name for name in MISMATCHED if name.startswith("gm_")]
-    sizes = [SIGMAS * plan.a_vt / math.sqrt(area[name]) for name in names]
-    cases: list[dict[str, float]] = [{}]
-    for name, size in zip(names, sizes, strict=True):
-        cases += [{name: size}, {name: -size}]
-    difference, _ = _simulate_cases(cases, np.array(GM_LEVELS), config)
-    position = np.stack([crossings(d, 0.0, config) for d in difference])
-    distance = position[0, 1] - position[0, 0]
-    for i, (name, size) in enumerate(zip(names, sizes, strict=True)):
-        slope = (position[2 * i + 1] - position[2 * i + 2]) / (2 * size)
-        gain[name] = float((slope[1] - slope[0]) / distance)
-        offset[name] = float(slope[0] - gain[name] * position[0, 0])
-
-    cases = [
-        {f"latch_{one}": half, f"latch_{other}": -half}
-        for one, other in LATCH_PAIRS
-        for half in (LATCH_SHIFT / 2, -LATCH_SHIFT / 2)
-    ]
-    # Levels that share out one clock period leave the least doubt about a threshold.
-    inside = SLOTS // 2 + np.arange(N_REFINE) / N_REFINE / config.clocks_per_slot
-    difference, counts = _simulate_cases(cases, inside, config)
-    mean = [
-        np.mean(crossings(d, latch_threshold(d, c)[0], config))
-        for d, c in zip(difference, counts, strict=True)
-    ]
-    for i, (one, other) in enumerate(LATCH_PAIRS):
-        slope = float((mean[2 * i] - mean[2 * i + 1]) / (2 * LATCH_SHIFT))
-        offset |= {f"latch_{one}": slope, f"latch_{other}": -slope}
-        gain |= {f"latch_{one}": 0.0, f"latch_{other}": 0.0}
-    return {"offset": offset, "gain": gain}
-
-
-def _simulate_cases(
-    cases: list[dict[str, float]], positions: np.ndarray, config: NeuronConfig
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every shift at every level in one deck: [cases, levels, decisions] and counts."""
-    stairs = np.tile(levels(positions, config), (len(cases), 1))
-    delvto = [case for case in cases for _ in positions]
-    run = simulate_columns(config, stairs, delvto, gate=False)
-    shape = (len(cases), len(positions))
-    return run.difference.reshape(*shape, -1), run.counts.reshape(shape)
-
-
-def check_mismatch(plan: CharacterisePlan, card: NeuronCard) -> dict[str, float]:
-    """`equal` and `within_1` of hidden neurons with random thresholds, mid-grid."""
-    v_full = plan.v_full[len(plan.v_full) // 2]
-    config = with_card(plan.config("hidden", v_full), card)
-    rng = np.random.default_rng([plan.seed, 2])
-    sigma = plan.a_vt / np.sqrt(gate_areas(config))
-    shifts = sigma * rng.standard_normal((plan.n_test, len(MISMATCHED)))
-    stairs = random_staircases(rng, config, plan.n_test)
-    delvto = [dict(zip(MISMATCHED, row.tolist(), strict=True)) for row in shifts]
-    counts = simulate_columns(config, stairs, delvto).counts
-    params = card.params(config)
-    offset, gain = position_shift(jnp.asarray(shifts, jnp.float32), config, card)
-    params = dataclasses.replace(
-        params, offset=params.offset + offset, gain=params.gain + gain
-    )
-    position = crossing(jnp.asarray(stairs, jnp.float32), params)
-    miss = np.abs(np.asarray(to_counts(position, config)) - counts)
-    return {"equal": float(np.mean(miss == 0)), "within_1": float(np.mean(miss <= 1))}
-
-
-def _keep(path: Path, job: Callable, plan: CharacterisePlan, v_full: float) -> None:
-    """Do a job and keep its result."""
-    _write(path, json.dumps(job(plan, v_full), indent=1))
+    return parse_record(text, NeuronCard, f"neuron card {plan.name}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -337,7 +92,7 @@ def _claim(out: Path, plan: CharacterisePlan) -> None:
     _write(path, wanted)
 
 
-def _card(plan: CharacterisePlan, results: dict[str, dict]) -> NeuronCard:
+def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> NeuronCard:
     """The card of all measurements."""
 
     def column(label: str, field: str) -> tuple[float, ...]:
@@ -397,10 +152,10 @@ def _card(plan: CharacterisePlan, results: dict[str, dict]) -> NeuronCard:
     )
 
 
-def _rounded(tree):
+def _rounded(tree: Any) -> Any:
     """Six digits of every number: what a fit carries, and a card that reads well."""
     if isinstance(tree, dict):
         return {key: _rounded(value) for key, value in tree.items()}
     if isinstance(tree, tuple):
         return [_rounded(value) for value in tree]
-    return float(f"{tree:.6g}") if isinstance(tree, float) else tree
+    return float(f"{tree:.6g}") + 0.0 if isinstance(tree, float) else tree

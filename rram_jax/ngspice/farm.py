@@ -72,15 +72,22 @@ def run_jobs(
         lifeline.close()
 
 
-class _Stop(SystemExit):
-    """Raised in a worker's main thread wherever it is, so that its cleaning up runs."""
+class _Stop(BaseException):
+    """Raised in a worker's job wherever it is, so that its cleaning up runs."""
+
+
+_in_job = False  # of this worker: `_Stop` must not escape to the pool, which eats it
 
 
 def _call(function: Callable[[Job], Result], job: Job) -> Result:
+    global _in_job
     try:
+        _in_job = True
         return function(job)
     except _Stop:
-        os._exit(1)  # the pool would otherwise report it and take the next job
+        os._exit(1)
+    finally:
+        _in_job = False
 
 
 def _follow(lifeline: Connection) -> None:
@@ -91,7 +98,9 @@ def _follow(lifeline: Connection) -> None:
 
     def stop(*_) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # let the cleaning up finish
-        raise _Stop(1)
+        if not _in_job:
+            os._exit(1)
+        raise _Stop
 
     def watch() -> None:
         lifeline.poll(None)

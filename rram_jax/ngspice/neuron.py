@@ -36,7 +36,7 @@ from rram_jax.neuron.transistors import (
     BIAS,
     GM_CELL,
     LATCH,
-    MISMATCHED_LATCH,
+    MISMATCHED,
     RESET,
     Transistor,
 )
@@ -92,9 +92,12 @@ def _switch(name: str, kind: str, drain: str, gate: str, source: str, width: flo
     return Transistor(name, kind, drain, gate, source, bulk, width, L_MIN)
 
 
-def _mismatched(name: str, nodes: Sequence[str], names: Sequence[str]) -> SubCircuit:
-    """An empty subcircuit with one threshold shift `d_...` a named transistor."""
-    return SubCircuit(name, *nodes, **{f"d_{n}": 0 for n in names})
+def _block(name: str, nodes: str, block: str) -> tuple[SubCircuit, dict[str, str]]:
+    """An empty subcircuit, and the threshold shift of each mismatched transistor."""
+    prefix = f"{block}_"
+    names = [n.removeprefix(prefix) for n in MISMATCHED if n.startswith(prefix)]
+    cell = SubCircuit(name, *nodes.split(), **{f"d_{n}": 0 for n in names})
+    return cell, {n: f"delvto={{d_{n}}}" for n in names}
 
 
 def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
@@ -102,10 +105,10 @@ def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
 
     The latch kicks both its inputs; against a stiff v_pre codes come out low.
     """
-    nodes = "bl ref out dum vpre az azb rs rsb vbp vbn vcn vcp vdd".split()
-    cell = _mismatched(f"gm{tag}", nodes, [t.name for t in GM_CELL])
+    nodes = "bl ref out dum vpre az azb rs rsb vbp vbn vcn vcp vdd"
+    cell, shift = _block(f"gm{tag}", nodes, "gm")
     for t in GM_CELL:
-        _mosfet(cell, t, config.width_scale, f"delvto={{d_{t.name}}}")
+        _mosfet(cell, t, config.width_scale, shift[t.name])
     for t in AUTO_ZERO:
         _mosfet(cell, t)
     for t in RESET:
@@ -118,10 +121,9 @@ def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
 
 def latch() -> SubCircuit:
     """Clocked comparator with memory: q after the edge is inp > inn."""
-    cell = _mismatched("latch", "inp inn clk q qb vdd".split(), MISMATCHED_LATCH)
+    cell, shift = _block("latch", "inp inn clk q qb vdd", "latch")
     for t in LATCH:
-        shifted = t.name in MISMATCHED_LATCH
-        _mosfet(cell, t, shift=f"delvto={{d_{t.name}}}" if shifted else "")
+        _mosfet(cell, t, shift=shift.get(t.name, ""))
     return cell
 
 

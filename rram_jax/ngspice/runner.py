@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -121,7 +123,7 @@ def run_deck(
 
     No start-up file of the user or the system is read, so there is one thread and
     there are no XSPICE code models (`E... POLY`, `A...`). The solver's option is added
-    here; the deck need not name it. On Linux ngspice dies with the calling thread.
+    here; the deck need not name it. On Linux ngspice dies with this process.
 
     Args:
         deck: Netlist with its analysis as a card; `.control` is refused.
@@ -266,7 +268,7 @@ def _ask_version(path: Path) -> NgspiceInfo:
 
 @functools.cache
 def _tie() -> tuple[str, ...]:
-    """Words before a command that make it die with the thread that started it.
+    """Words before a command that make it die with the thread that starts it.
 
     Only Linux has this. Elsewhere an exception in the caller still ends the command,
     a `kill -9` of the caller does not. `preexec_fn`, the way to do it from Python, can
@@ -287,11 +289,25 @@ def _execute(
     """Run a program in `place`, its output in the file `log`, and outlive it.
 
     Whatever ends this function, also an exception that a signal raised, ends the
-    program's whole process group.
+    program's whole process group. The start is left to a thread, where no such
+    exception can fall between the program's birth and the news of its number.
 
     Returns:
         Exit code (negative: the signal), CPU and wall time [s], peak memory [byte].
     """
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:  # leaving waits for the thread
+        try:
+            return _watch(command, place, timeout_s, stop)
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _watch(
+    command: list[str], place: Path, timeout_s: float, stop: threading.Event
+) -> tuple[int, float, float, int]:
+    """What `_execute` does, until `stop` is set."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
@@ -321,7 +337,8 @@ def _execute(
                 raise NgspiceError(f"ngspice was stopped after {timeout_s:g} s")
             if log.stat().st_size > _MAX_LOG:
                 raise NgspiceError(f"ngspice printed more than {_MAX_LOG} bytes")
-            time.sleep(pause)
+            if stop.wait(pause):
+                raise NgspiceError("ngspice was stopped")
             pause = min(1.5 * pause, 0.05)
         process.returncode = os.waitstatus_to_exitcode(ended[1])
     finally:

@@ -49,8 +49,7 @@ class TrainingStates:
 
     def latest(self, like: Any) -> tuple[int, Any]:
         """The newest state and its epoch; 0 and `like` where there is none."""
-        epoch = self._manager.latest_step() if self._manager else None
-        if not epoch:
+        if self._manager is None or not (epoch := self._manager.latest_step()):
             return 0, like
         leaves, treedef = jax.tree.flatten(like)
         args = ocp.args.StandardRestore([np.zeros(x.shape, x.dtype) for x in leaves])

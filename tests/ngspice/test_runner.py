@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,6 +18,12 @@ from tests.ngspice.processes import ROOT, is_alive, wait_until
 from tests.ngspice.test_raw import NAMES, TABLE, plot
 
 SAYS_KLU = "echo 'Using KLU as Direct Linear Solver'"
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path_factory, monkeypatch):
+    """Keep what failed runs leave behind out of the system's folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 @pytest.fixture
@@ -83,10 +90,10 @@ def test_ac_and_noise_and_files_beside_the_deck():
     out = run_deck(deck.format(".ac lin 1 1meg 1meg"), files=files)
     exact = 1 / (1 + 2j * np.pi * 1e6 * 1e-6)
     np.testing.assert_allclose(out.data["v(b)"], [exact], rtol=1e-9)
-    # Two plots, merged: the density at 1 and 2 Hz is that of R1 alone, 4 k T R at 300.15 K.
+    # Two plots, merged: far below the pole the density is R1's, 4 k T R at 300.15 K.
     out = run_deck(deck.format(".noise v(b) V1 lin 2 1 2"), files=files, klu=False)
     density = np.sqrt(4 * 1.380649e-23 * 300.15 * 1e3)
-    # ngspice's own constants have six digits; the pole at 159 kHz is far away.
+    # The constants in ngspice have six digits; (2 Hz / 159 kHz)^2 is 2e-10.
     np.testing.assert_allclose(out.data["onoise_spectrum"], [density] * 2, rtol=1e-5)
     assert "v(onoise_total)" in out.data
 
@@ -180,10 +187,8 @@ def test_a_full_disk_is_named(tmp_path):
         deck = "t\nV1 a 0 sin(0 1 1meg)\nR1 a b 1k\nC1 b 0 1n\n.tran 1n 100u\n.end\n"
         with pytest.raises(NgspiceError, match="disk is full"):
             run_deck(deck, t_stop=100e-6, folder=tmp_path)
-        (tmp_path / "ballast").write_bytes(b"x" * 10)  # whatever room is left
-        with contextlib.suppress(OSError), (tmp_path / "ballast").open("wb") as file:
-            while True:
-                file.write(b"x" * 100)
+        with contextlib.suppress(OSError), (tmp_path / "rest").open("wb") as file:
+            file.write(b"x" * 65536)
         with pytest.raises(InputError, match="No space left on device"):
             run_deck(deck, folder=tmp_path)
     finally:
@@ -269,6 +274,33 @@ def test_ctrl_c_leaves_neither_process_nor_folder(fake, tmp_path):
     thread.join()
     wait_until(lambda: not is_alive(int(pids.read_text())))
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_an_interruption_at_any_moment_leaves_no_process(fake):
+    """Also one that falls between the start of the program and its first word."""
+    pids = fake("echo $$ >> PIDS\nexec sleep 600")
+    pids.touch()
+    ngspice_info()
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    main = threading.main_thread().ident
+    try:
+        for delay in np.linspace(0, 0.03, 30):
+            timer = threading.Timer(delay, signal.pthread_kill, (main, signal.SIGUSR1))
+            with pytest.raises(Interrupted):
+                timer.start()
+                run_deck("t\n.op\n", timeout_s=30)
+            timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(pids.read_text().split()) > 3  # some runs got as far as the program
+    wait_until(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()))
 
 
 @pytest.mark.skipif(not runner._tie(), reason="needs Linux and setpriv of util-linux")

@@ -1,0 +1,104 @@
+"""What a user chooses about a network and about the circuit around its cells."""
+
+import re
+from dataclasses import dataclass, field
+
+from rram_jax.circuit.config import TileConfig
+from rram_jax.errors import InputError
+
+CIRCUITS = ("ideal", "map", "full")
+"""How much of the circuit the surrogate has: ideal wires and neurons; wires as the
+attenuation map; the map and the neuron card with mismatch, noise and RTN."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Shape and strategy of a multi-layer perceptron; a checkpoint carries it."""
+
+    sizes: tuple[int, ...] = (144, 64, 10)
+    """[-] Inputs, hidden neurons, outputs."""
+
+    columns_per_output: int = 4
+    """[-] Columns strapped into each output of the last layer."""
+
+    ternary: bool = False
+    """Pairs may be off (HRS, HRS), not only +1 and -1."""
+
+    n_bias: int = 0
+    """[-] Bias pairs of every layer, driven with the constant code 15; each may be
+    +1, -1 or off."""
+
+    def __post_init__(self):
+        if len(self.sizes) < 3 or min(self.sizes) < 1 or self.sizes[-1] < 2:
+            raise InputError(
+                "A network needs sizes like 144-64-10: inputs, one or more hidden"
+                f" layers, outputs; got {'-'.join(map(str, self.sizes))}."
+            )
+        if self.columns_per_output < 1 or self.n_bias < 0:
+            raise InputError(
+                "columns_per_output must be 1 or more and n_bias 0 or more; got"
+                f" {self.columns_per_output} and {self.n_bias}."
+            )
+
+    @property
+    def name(self) -> str:
+        """For example mlp-144-64-10."""
+        return "mlp-" + "-".join(map(str, self.sizes))
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """[-] Columns an output, layer by layer."""
+        return (1,) * (len(self.sizes) - 2) + (self.columns_per_output,)
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(pairs, columns) of each layer, bias pairs included."""
+        return tuple(
+            (n_in + self.n_bias, n_out * columns)
+            for n_in, n_out, columns in zip(
+                self.sizes, self.sizes[1:], self.columns, strict=False
+            )
+        )
+
+
+def parse_sizes(name: str) -> tuple[int, ...]:
+    """Sizes from a name such as `mlp-144-64-10` or `144-64-10`.
+
+    Raises:
+        InputError: The name is not of that form.
+    """
+    if not re.fullmatch(r"(mlp-)?\d{1,5}(-\d{1,5}){2,8}", name):
+        raise InputError(
+            f"A network is named by its sizes, such as mlp-144-64-10; got {name!r}."
+        )
+    return tuple(int(part) for part in name.removeprefix("mlp-").split("-"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitConfig:
+    """Design choices of the circuit around the cells. SI units."""
+
+    tile: TileConfig = field(default_factory=TileConfig)
+    """Tiles and wires; the driver resistances are replaced by the neuron card's."""
+
+    v_read: float = 0.2
+    """[V] Row swing about v_cm."""
+
+    t_slot: float = 5e-9
+    """[s] Slot of the pulse-width code."""
+
+    i_bias: float = 20e-6
+    """[A] Tail current of a neuron."""
+
+    output_clocks: int = 4
+    """[-] Decisions a slot of the output layer's comparators."""
+
+    neuron_card: str = "gmc-130nm"
+    """Preset or path of the neuron card."""
+
+    def __post_init__(self):
+        if not 0.01 <= self.v_read <= 0.3:
+            raise InputError(
+                "v_read must lie between 0.01 and 0.3 V, where the cells keep their"
+                f" state and the row switches work; got {self.v_read:g}."
+            )

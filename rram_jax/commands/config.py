@@ -1,0 +1,122 @@
+"""What can be asked of each command: one record for command line, TOML and Python.
+
+Nothing here needs jax, so that `--help` is there at once.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from rram_jax.chip.config import CircuitConfig, NetworkConfig
+from rram_jax.errors import InputError
+from rram_jax.qnn.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(TrainConfig):
+    """Train a network, conventionally or against the spread of its cells."""
+
+    network: Annotated[NetworkConfig, arg(name="")] = field(
+        default_factory=NetworkConfig
+    )
+    """Shape and strategy."""
+
+    data_dir: Path | None = None
+    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
+    out: Path | None = None
+    """Folder of the checkpoint; by default runs/train-NETWORK-HASH, so that the same
+    command finds its own run again."""
+
+    keep_states: bool = False
+    """Keep the newest states of the training when it is finished, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateCommand:
+    """Measure the accuracy of a checkpoint over many sampled chips."""
+
+    checkpoint: Positional[Path]
+    """Folder of a finished `rram-jax train` run, or one of checkpoints/."""
+
+    data: str | None = None
+    """Data set whose test images are taken; by default what the checkpoint was
+    trained on."""
+
+    data_dir: Path | None = None
+    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
+    device: str = "bench-r10"
+    """Preset or path of the device card."""
+
+    sigma_lrs: tuple[float, ...] = ()
+    """[-] Spread of ln R_LRS; several give a curve. By default the card's own."""
+
+    chips: int = 100
+    """[-] Chips to sample at each spread."""
+
+    seed: int = 0
+    """[-] Makes the chips: chip n of a seed is the same for every spread."""
+
+    circuit: Literal["ideal", "map", "full"] = "map"
+    """ideal: wires and neurons are ideal; map: exact wire losses as a map; full: also
+    neurons with mismatch and noise, and random telegraph noise."""
+
+    images: int | None = None
+    """[-] Take the first so many test images; by default all."""
+
+    design: Annotated[CircuitConfig, arg(name="")] = field(
+        default_factory=CircuitConfig
+    )
+    """The circuit around the cells."""
+
+    json: Path | None = None
+    """File that gets the result as JSON: an object, or a list of them for a curve."""
+
+    out: Path | None = None
+    """Folder of the results; by default runs/evaluate-NETWORK-HASH, so that the same
+    command finds its own run again."""
+
+    def __post_init__(self):
+        if self.chips < 1 or (self.images is not None and self.images < 1):
+            raise InputError(
+                f"An evaluation needs chips and images of 1 or more; got {self.chips}"
+                f" and {self.images}."
+            )
+        for sigma in self.sigma_lrs:
+            if not 0 <= sigma <= 2:
+                raise InputError(
+                    "sigma_lrs is a standard deviation of ln R, between 0 and 2; got"
+                    f" {sigma:g}."
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCommand:
+    """List the device cards, or show one card and the cells it makes."""
+
+    action: Positional[Literal["list", "show"]]
+    """List the presets, or show one card."""
+
+    name: Positional[str] = ""
+    """Card to show: a preset or the path of a TOML file."""
+
+    out: Path | None = None
+    """Folder of the figure; by default runs/device-NAME."""
+
+    def __post_init__(self):
+        if (self.action == "show") != bool(self.name):
+            raise InputError(
+                "A card is named after `show`, and only there, such as"
+                " `rram-jax device show bench-r10`."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorCommand:
+    """Tell what is installed on this machine, and how to get what is missing."""
+
+    json: Path | None = None
+    """File that gets the same as JSON."""

@@ -1,0 +1,233 @@
+"""`rram-jax evaluate`: accuracy of a checkpoint over many sampled chips."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from rram_jax.chip.design import design_network
+from rram_jax.chip.evaluate import ChipEvaluator, summarise
+from rram_jax.chip.network import HardwareNetwork
+from rram_jax.commands.config import EvaluateCommand
+from rram_jax.commands.network import check_fit, ideal_accuracy, network_sha256
+from rram_jax.commands.terminal import (
+    progress_bar,
+    say,
+    say_finished,
+    say_resumed,
+    show_table,
+)
+from rram_jax.data import Dataset, input_codes, load_dataset
+from rram_jax.device.card import DeviceCard, load_card
+from rram_jax.errors import InputError
+from rram_jax.neuron.card import load_neuron_card
+from rram_jax.qnn.checkpoint import Checkpoint, load_checkpoint
+from rram_jax.report.curve import accuracy_curve_figure
+from rram_jax.run_folder import (
+    RunFolder,
+    default_folder,
+    open_run,
+    read_numbers,
+    write_json,
+    write_table,
+)
+from rram_jax.types import Integer
+
+CHUNK = 5
+"""[-] Chips between two writes of chips.csv."""
+
+CHIPS = ("sigma_lrs", "chip", "accuracy", "ties")
+"""Columns of chips.csv; accuracy and ties are shares of the images."""
+
+
+def evaluate(config: EvaluateCommand) -> Path:
+    """Evaluate, or go on with a run that was stopped; returns the results' folder.
+
+    Raises:
+        InputError: Checkpoint, data and settings do not fit each other, or the folder
+            is another run's.
+    """
+    checkpoint = load_checkpoint(config.checkpoint)
+    shape = checkpoint.network.config
+    dataset = load_dataset(choose_data(checkpoint, config.data), config.data_dir)
+    check_fit(shape, dataset)
+    card = load_card(config.device)
+    n_images = len(dataset.test_labels)
+    config = dataclasses.replace(
+        config,
+        data=dataset.name,
+        sigma_lrs=config.sigma_lrs or (card.sigma_lrs,),
+        images=min(config.images or n_images, n_images),
+    )
+    asked = _resolve(config, checkpoint, dataset, card)
+    out = config.out or default_folder("evaluate", shape.name, asked)
+    with open_run(out, "evaluate", asked) as run:
+        if run.state == "finished":
+            say_finished(out)
+        else:
+            run.finish({"points": _points(config, checkpoint, dataset, card, run)})
+        points = run.metrics()["points"]
+    _show(shape.name, points)
+    curve = "curve.csv, curve.png, curve.svg, " if len(points) > 1 else ""
+    say(f"Results: {out} ({curve}chips.csv, metrics.json).")
+    if config.json:
+        write_json(config.json, points if len(points) > 1 else points[0])
+        say(f"The same numbers as JSON: {config.json}.")
+    return out
+
+
+def choose_data(checkpoint: Checkpoint, asked: str | None) -> str:
+    """Name of the data set to evaluate on; never one that the training has seen.
+
+    All images of mnist5k are among MNIST's training images.
+    """
+    seen = str(checkpoint.config.get("data", ""))
+    name = asked or seen
+    if not name:
+        raise InputError(
+            f"{checkpoint.folder / 'config.json'} does not say what the network was"
+            " trained on: name the data to evaluate it on with --data."
+        )
+    if name == "mnist5k" and Path(seen).name == "mnist":
+        raise InputError(
+            f"{checkpoint.folder} was trained on MNIST, whose training images include"
+            " the test images of mnist5k: evaluate it with --data mnist."
+        )
+    return name
+
+
+def _resolve(
+    config: EvaluateCommand, checkpoint: Checkpoint, dataset: Dataset, card: DeviceCard
+) -> dict[str, Any]:
+    """Everything that the result depends on."""
+    asked = dataclasses.asdict(config) | {"checkpoint": str(config.checkpoint)}
+    for elsewhere in ("data_dir", "json", "out"):
+        del asked[elsewhere]
+    neuron_card = dataclasses.asdict(load_neuron_card(config.design.neuron_card))
+    text = json.dumps(neuron_card, sort_keys=True)
+    return asked | {
+        "network_sha256": network_sha256(checkpoint.network),
+        "data_sha256": dataset.sha256,
+        "device_card": dataclasses.asdict(card),
+        "neuron_card_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def _points(
+    config: EvaluateCommand,
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    card: DeviceCard,
+    run: RunFolder,
+) -> list[dict[str, Any]]:
+    """Evaluate every chip at every spread; returns one point a spread."""
+    network, table = checkpoint.network, run.path / "chips.csv"
+    images = dataset.test_images[: config.images]
+    labels = dataset.test_labels[: config.images]
+    codes = input_codes(images, network.config.sizes[0])
+    rows = read_numbers(table, CHIPS)
+    total = config.chips * len(config.sigma_lrs)
+    if run.state == "resumed":
+        say_resumed(run, f"with {len(rows)} of {total} chips done")
+    common = {
+        "dataset": dataset.name,
+        "n_images": len(labels),
+        "n_chips": config.chips,
+        "circuit": config.circuit,
+        "accuracy_ideal": ideal_accuracy(network, card, images, labels, config.design),
+        "seed": config.seed,
+        "device": config.device,
+        "checkpoint": str(config.checkpoint),
+        "network_sha256": network_sha256(network),
+    }
+    points = []
+    with progress_bar() as bar:
+        task = bar.add_task("chips", total=total, completed=len(rows), told="")
+        for sigma in config.sigma_lrs:
+            own = dataclasses.replace(card, sigma_lrs=sigma)
+            done = sum(row[0] == sigma for row in rows)
+            for chunk in _chunks(config, network, own, codes, labels, done):
+                rows += chunk
+                write_table(table, CHIPS, rows)
+                bar.update(task, completed=len(rows), told=f"sigma_lrs {sigma:g}")
+            points.append(common | _point(sigma, rows))
+    if len(points) > 1:
+        write_table(
+            run.path / "curve.csv", points[0], (point.values() for point in points)
+        )
+        accuracy_curve_figure({network.config.name: points}, run.path / "curve")
+    return points
+
+
+def _chunks(
+    config: EvaluateCommand,
+    network: HardwareNetwork,
+    card: DeviceCard,
+    codes: UInt8[np.ndarray, "n inputs"],
+    labels: Integer[np.ndarray, " n"],
+    done: int,
+) -> Iterator[list[list[float]]]:
+    """Rows of chips.csv for all chips but the first `done`, a few at a time."""
+    if done == config.chips:
+        return
+    wires = config.circuit != "ideal"
+    design = design_network(network, card, config.design, wires=wires)
+    evaluator = ChipEvaluator(design, codes, labels, config.circuit)
+    device, v_read = card.params(), config.design.v_read
+    for first in range(done, config.chips, CHUNK):
+        # Always as many chips, so that one program does; what is too much is left out.
+        chips = range(first, first + CHUNK)
+        right, ties = evaluator(config.seed, chips, device, v_read)
+        shares = np.stack([right, ties], 1) / len(labels)
+        yield [
+            [card.sigma_lrs, chip, *share]
+            for chip, share in zip(chips, shares.tolist(), strict=True)
+            if chip < config.chips
+        ]
+
+
+def _point(sigma: float, rows: list[list[float]]) -> dict[str, Any]:
+    """What the chips at one spread say together."""
+    _, _, accuracy, ties = np.array([row for row in rows if row[0] == sigma]).T
+    summary = summarise(accuracy)
+    return {
+        "sigma_lrs": sigma,
+        "accuracy_mean": summary.mean,
+        "accuracy_sd": summary.sd,
+        "accuracy_p01": summary.p01,
+        "accuracy_worst": summary.worst,
+        "ci95": list(summary.ci95),
+        "ties_mean": float(ties.mean()),
+    }
+
+
+def _show(name: str, points: list[dict[str, Any]]) -> None:
+    first = points[0]
+    show_table(
+        f"{name} on {first['dataset']}: % of {first['n_images']} test images right,"
+        f" {first['n_chips']} chips of {first['device']}, circuit {first['circuit']}",
+        ("sigma_lrs", "ideal", "mean", "95 % interval", "sd", "p01", "worst", "ties"),
+        (
+            (
+                f"{p['sigma_lrs']:g}",
+                f"{100 * p['accuracy_ideal']:.2f}",
+                f"{100 * p['accuracy_mean']:.2f}",
+                f"{100 * p['ci95'][0]:.2f} to {100 * p['ci95'][1]:.2f}",
+                *(
+                    f"{100 * p[key]:.2f}"
+                    for key in (
+                        "accuracy_sd",
+                        "accuracy_p01",
+                        "accuracy_worst",
+                        "ties_mean",
+                    )
+                ),
+            )
+            for p in points
+        ),
+    )

@@ -1,0 +1,200 @@
+"""The whole network of one chip as a netlist, and what its waveforms mean.
+
+Every array stands as it was sampled; every neuron, comparator, pulse gate, input buffer
+and row driver is made of transistors. A layer's output pulses are the next layer's
+inputs while its ramp still runs. Nodes carry their layer's number: `s1_3` is the sensed
+node of output 3 of layer 1, `r0_12_1` row 12's terminal in column tile 1 of layer 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.sample import LayerSample
+from rram_jax.circuit.config import tile_grid
+from rram_jax.circuit.encode import SLOTS
+from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
+from rram_jax.errors import InputError
+from rram_jax.neuron.config import T_OUT_ZERO, V_CM
+from rram_jax.neuron.mismatch import MISMATCHED
+from rram_jax.ngspice.decode import DeckPlan, saved_vectors
+from rram_jax.ngspice.job import BODY_NAME
+from rram_jax.ngspice.neuron import (
+    PhaseText,
+    bias_instance,
+    driver_instance,
+    input_pulse_lines,
+    neuron_instance,
+    neuron_subcircuits,
+    phase_lines,
+    pulse_gate_instance,
+    shared_lines,
+)
+
+ARRAYS = {"cells": layer_resistors, "multiport": multiport_resistors}
+"""How an array is written: every cell and wire, or each tile reduced to its ports."""
+
+T_START = 20e-9
+"""[s] The first layer's integration starts; auto-zero is closed from the operating
+point until shortly before."""
+
+C_SENSE = 0.5e-12
+"""[F] Bit lines and strap of one output, lumped at its sensed node."""
+
+OPTIONS = ".option method=gear reltol=1e-3"
+"""Codes as with reltol 1e-4; trap, trtol, bypass moved some."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkDeck:
+    """One chip's netlist without its inputs."""
+
+    design: NetworkDesign
+    body: str
+    phases: tuple[PhaseText, ...]
+
+    @property
+    def t_stop(self) -> float:
+        """[s] End of the transient."""
+        return self.phases[-1].t_end
+
+    @property
+    def plan(self) -> DeckPlan:
+        """What decoding needs to know."""
+        layers = self.design.layers
+        return DeckPlan(
+            neurons=tuple(layer.neuron for layer in layers),
+            n_outputs=tuple(layer.layer.n_outputs for layer in layers),
+            v_read=self.design.circuit.v_read,
+            t_pulse=tuple(phase.t_pulse for phase in self.phases),
+            t_stop=self.t_stop,
+        )
+
+    def image(self, codes: Sequence[int], watch: tuple[int, int] | None = None) -> str:
+        """The deck of one image; it includes `BODY_NAME`.
+
+        Args:
+            codes: Input codes 0 to 15.
+            watch: (layer, neuron) whose inner nodes are saved as well.
+        """
+        first = self.design.layers[0]
+        n_bias = self.design.network.config.n_bias
+        wanted = [int(c) for c in codes] + [SLOTS] * n_bias
+        pulses = input_pulse_lines("0", first.neuron, wanted, T_START)
+        lines = [
+            f"* {self.design.network.config.name}, one image",
+            f".include {BODY_NAME}",
+            pulses.text,
+            *_drivers(0, first, pulses.nodes),
+            ".save " + " ".join(saved_vectors(self.plan, watch)),
+            f".tran 0.5n {self.t_stop:.6g}",
+            ".end\n",
+        ]
+        return "\n".join(lines)
+
+
+def network_deck(
+    design: NetworkDesign, chip: Sequence[LayerSample], array: str
+) -> NetworkDeck:
+    """Write one chip's netlist.
+
+    Args:
+        design: The network's circuit.
+        chip: Cells and mismatch of every layer (`chip.sample.sample_chip`).
+        array: One of `ARRAYS`.
+
+    Raises:
+        InputError: No such array form, or a wire without resistance, which a netlist
+            cannot have.
+    """
+    if array not in ARRAYS:
+        raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {array!r}.")
+    tile = design.circuit.tile
+    if 0 in (tile.r_wire_sl, tile.r_wire_bl, tile.r_strap):
+        raise InputError(
+            "A netlist needs wires with resistance: r_wire_sl, r_wire_bl and r_strap"
+            " above 0."
+        )
+    parts = [shared_lines(), *_levels(design), OPTIONS]
+    phases, t_start = [], T_START
+    for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
+        after = design.layers[k + 1] if k + 1 < len(design.layers) else None
+        parts += map(
+            str,
+            neuron_subcircuits(
+                str(k),
+                layer.neuron,
+                drivers_own=_col_tiles(layer),
+                drivers_next=_col_tiles(after) if after else 1,
+            ),
+        )
+        phase = phase_lines(str(k), layer.neuron, t_start, t_start - T_OUT_ZERO)
+        resistance = np.asarray(sample.resistance, np.float64)
+        resistors = ARRAYS[array](
+            resistance, layer.tile, layer.layer.columns_per_output
+        )
+        parts += [bias_instance(str(k)), phase.text, *_array(k, resistors)]
+        parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
+        if k > 0:
+            parts += _inner_inputs(k, layer, design.network.config.n_bias, t_start)
+        phases.append(phase)
+        t_start = phase.t_pulse
+    return NetworkDeck(design=design, body="\n".join(parts), phases=tuple(phases))
+
+
+def _levels(design):
+    v_read = design.circuit.v_read
+    return [f"Vvp vp 0 {V_CM + v_read:.9g}", f"Vvm vm 0 {V_CM - v_read:.9g}"]
+
+
+def _col_tiles(layer: LayerDesign) -> int:
+    rows, cols = layer.is_lrs.shape
+    grid = tile_grid((rows, cols), layer.layer.columns_per_output, layer.tile)
+    return len(grid.col_runs)
+
+
+def _array(k: int, resistors: Sequence[Resistor]) -> list[str]:
+    def node(name):
+        return f"{name[0]}{k}_{name[1:]}"
+
+    return [
+        f"R{k}_{n} {node(part.a)} {node(part.b)} {part.r:.8g}"
+        for n, part in enumerate(resistors)
+    ]
+
+
+def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
+    lines = []
+    for j, shifts in enumerate(delvto):
+        name = f"{k}_{j}"
+        named = dict(zip(MISMATCHED, map(float, shifts), strict=True))
+        lines.append(neuron_instance(str(k), name, f"s{name}", named))
+        lines.append(f"Cs{name} s{name} 0 {C_SENSE:g}")
+        if not last:
+            lines.append(pulse_gate_instance(str(k), name))
+    return lines
+
+
+def _inner_inputs(k: int, layer: LayerDesign, n_bias: int, t_start: float):
+    """Drivers of layer k > 0: the neurons' pulses before it, then bias pulses."""
+    n_inputs = layer.is_lrs.shape[0] // 2 - n_bias
+    nodes = [(f"p{k - 1}_{i}", f"pb{k - 1}_{i}") for i in range(n_inputs)]
+    bias = input_pulse_lines(str(k), layer.neuron, [SLOTS] * n_bias, t_start)
+    return [bias.text, *_drivers(k, layer, [*nodes, *bias.nodes])]
+
+
+def _drivers(k: int, layer: LayerDesign, nodes: Sequence[tuple[str, str]]):
+    """Every pair of rows has a driver in every column tile."""
+    return [
+        driver_instance(
+            str(k),
+            f"{k}_{i}_{q}",
+            pulse,
+            f"r{k}_{2 * i}_{q}",
+            f"r{k}_{2 * i + 1}_{q}",
+        )
+        for i, pulse in enumerate(nodes)
+        for q in range(_col_tiles(layer))
+    ]

@@ -1,0 +1,131 @@
+"""From a deck's waveforms to codes, counts and energies; worker processes need no more.
+
+Knows no jax, so that a worker starts in a fraction of a second.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rram_jax.neuron.config import V_CM, V_DD, V_PRE, NeuronConfig
+from rram_jax.ngspice.neuron import BLOCKS, decode_codes, decode_counts
+
+PHASES = ("az", "azb", "rs", "rsb", "ref", "clk", "en")
+"""Ideal sources of a layer, whose energy is counted as `phases`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeckPlan:
+    """What stands where and when in a network's deck."""
+
+    neurons: tuple[NeuronConfig, ...]
+    """Neurons of each layer."""
+
+    n_outputs: tuple[int, ...]
+    """[-] Their number in each layer."""
+
+    v_read: float
+    """[V] Row swing about v_cm."""
+
+    t_pulse: tuple[float, ...]
+    """[s] Start of each layer's output pulses."""
+
+    t_stop: float
+    """[s] End of the transient."""
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """[V] Reference levels of the rows."""
+        return {"vp": V_CM + self.v_read, "vm": V_CM - self.v_read, "cm": V_CM}
+
+    @property
+    def phases(self) -> list[str]:
+        """Nodes of the ideal clocks and phases; their sources are called V<node>."""
+        return [f"{name}{k}" for k in range(len(self.neurons)) for name in PHASES]
+
+
+def saved_vectors(plan: DeckPlan, watch: tuple[int, int] | None) -> list[str]:
+    """Vectors that a deck saves; `watch` adds the inner nodes of (layer, neuron)."""
+    last = len(plan.neurons) - 1
+    nodes = [
+        f"{'q' if k == last else 'p'}{k}_{j}"
+        for k, n in enumerate(plan.n_outputs)
+        for j in range(n)
+    ]
+    if watch:
+        k, j = watch
+        nodes += [f"{name}{k}_{j}" for name in ("s", "out", "dum", "q")]
+    sources = [f"vdd_{block}" for block in BLOCKS] + ["vpre"]
+    sources += [f"v{name}" for name in (*plan.levels, *plan.phases)]
+    volts = dict.fromkeys((*nodes, *plan.phases))
+    return [f"v({name})" for name in volts] + [f"i({name})" for name in sources]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeckAnswer:
+    """What one image's waveforms say."""
+
+    codes: list[list[int]]
+    """Codes 0..15 of every hidden layer, from the widths of its output pulses."""
+
+    counts: list[int]
+    """Counts of the outputs, in decisions."""
+
+    width_error: float
+    """[slots] Largest departure of a hidden pulse from a whole number of slots."""
+
+    energy_j: dict[str, float]
+    """[J] By block, over the whole transient (`energy_by_block`)."""
+
+    regulator_j: float
+    """[J] Array energy if v_cm +- v_read come from V_DD through linear regulators."""
+
+    peak_current_a: dict[str, float]
+    """[A] Largest current of each reference level."""
+
+
+def read_answer(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> DeckAnswer:
+    """Decode codes, counts and energies from a deck's saved vectors."""
+    last = len(plan.neurons) - 1
+    codes, error = [], 0.0
+    for k in range(last):
+        code, width = decode_codes(
+            data, k, plan.n_outputs[k], plan.neurons[k], plan.t_pulse[k]
+        )
+        codes.append(code.tolist())
+        error = max(error, float(np.abs(width - code).max()))
+    counts = decode_counts(
+        data, last, plan.n_outputs[last], plan.neurons[last], plan.t_pulse[last]
+    )
+    drawn = {name: -data[f"i(v{name})"] for name in plan.levels}
+    regulated = [np.trapezoid(np.maximum(i, 0), data["time"]) for i in drawn.values()]
+    return DeckAnswer(
+        codes=codes,
+        counts=counts.tolist(),
+        width_error=error,
+        energy_j=energy_by_block(plan, data),
+        regulator_j=float(V_DD * sum(regulated)),
+        peak_current_a={name: float(np.abs(i).max()) for name, i in drawn.items()},
+    )
+
+
+def energy_by_block(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """[J] What every supply and reference delivers, by block.
+
+    `gm`, `latch`, `gate`, `bias`, `driver` (input buffers) from V_DD; `array` at the
+    levels v_cm and v_cm +- v_read, `pre` at v_pre, `phases` from the ideal clocks.
+    """
+
+    def energy(volts, current):
+        return float(-np.trapezoid(volts * current, data["time"]))
+
+    out = {block: energy(V_DD, data[f"i(vdd_{block})"]) for block in BLOCKS}
+    out["array"] = sum(
+        energy(volts, data[f"i(v{name})"]) for name, volts in plan.levels.items()
+    )
+    out["pre"] = energy(V_PRE, data["i(vpre)"])
+    out["phases"] = sum(
+        energy(data[f"v({name})"], data[f"i(v{name})"]) for name in plan.phases
+    )
+    return out

@@ -1,0 +1,117 @@
+"""Writing decks to a folder that explains itself."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rram_jax.chip.design import NetworkDesign
+from rram_jax.chip.network import HardwareNetwork
+from rram_jax.chip.sample import sample_chip
+from rram_jax.device.variability import count_clipped
+from rram_jax.ngspice.deck import network_deck
+from rram_jax.ngspice.decode import DeckPlan
+from rram_jax.ngspice.job import BODY_NAME
+from rram_jax.ngspice.netlist import count_elements
+
+IDEAL = (
+    "clocks and phases",
+    "the supply of 1.8 V",
+    "one reference current a layer",
+    "the reference voltages v_cm, v_cm + v_read, v_cm - v_read and v_pre",
+    "the step of each layer's reference gate (the ramp)",
+    "the pulses of the input codes ahead of their transistor buffers",
+)
+"""What is ideal in every deck; all else is transistors, capacitors and RRAM."""
+
+
+def network_hash(network: HardwareNetwork) -> str:
+    """16 hexadecimal digits that change with any weight or scale."""
+    digest = hashlib.sha256(repr(network.config).encode())
+    for layer in network.layers:
+        digest.update(np.ascontiguousarray(layer.weights, np.int8).tobytes())
+        digest.update(repr((layer.z_full, layer.z_shift)).encode())
+    return digest.hexdigest()[:16]
+
+
+def export_network(
+    folder: Path,
+    design: NetworkDesign,
+    codes: np.ndarray,
+    images: Sequence[int],
+    *,
+    seed: int = 0,
+    chips: Sequence[int] = (0,),
+    array: str = "multiport",
+    mismatch: bool = True,
+    watch: tuple[int, int] | None = None,
+) -> tuple[dict[str, Any], DeckPlan]:
+    """Write the decks of some images on some chips, and a manifest.
+
+        manifest.json            sizes, seeds, design, checksums
+        chip_0000/network.inc    one chip: arrays, neurons, phases
+        chip_0000/image_00007.cir    inputs of one image; run this one
+
+    Args:
+        folder: Made where it is missing; files of the same name are replaced.
+        design: The network's circuit.
+        codes: Input codes (images, inputs) of the whole set.
+        images: Which of them get a deck.
+        seed: Makes the chips.
+        chips: Which chips get decks.
+        array: How arrays are written (`deck.ARRAYS`).
+        mismatch: False for neurons without threshold shifts.
+        watch: (layer, neuron) whose inner nodes are saved as well.
+
+    Returns:
+        The manifest, and what decoding needs.
+    """
+    files, counts, clipped = {}, {}, {}
+    for chip in chips:
+        sample = sample_chip(seed, chip, design, mismatch=mismatch)
+        device = design.device.params()
+        clipped[chip] = int(
+            sum(float(count_clipped(layer.resistance, device)) for layer in sample)
+        )
+        deck = network_deck(design, sample, array)
+        place = folder / f"chip_{chip:04d}"
+        place.mkdir(parents=True, exist_ok=True)
+        _write(place / BODY_NAME, deck.body, files, folder)
+        for image in images:
+            text = deck.image(codes[image].tolist(), watch)
+            _write(place / f"image_{image:05d}.cir", text, files, folder)
+        whole = text.replace(f".include {BODY_NAME}", deck.body)
+        counts = count_elements(whole)
+    manifest = {
+        "network": design.network.config.name,
+        "network_hash": network_hash(design.network),
+        "n_cells": design.network.n_cells,
+        "n_mosfets": counts["m"],
+        "n_resistors": counts["r"],
+        "array": array,
+        "mismatch": mismatch,
+        "seed": seed,
+        "chips": list(chips),
+        "images": [int(i) for i in images],
+        "device": asdict(design.device),
+        "circuit": asdict(design.circuit),
+        "neuron_card": design.card.name,
+        "neurons": [asdict(layer.neuron) for layer in design.layers],
+        "cells_clipped": clipped,
+        "t_pulse_s": [phase.t_pulse for phase in deck.phases],
+        "t_stop_s": deck.t_stop,
+        "ideal": list(IDEAL),
+        "sha256": files,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    return manifest, deck.plan
+
+
+def _write(path: Path, text: str, files: dict[str, str], root: Path):
+    path.write_text(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    files[path.relative_to(root).as_posix()] = digest

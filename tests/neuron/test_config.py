@@ -1,0 +1,54 @@
+import dataclasses
+
+import pytest
+
+from rram_jax.circuit.encode import SLOTS as CIRCUIT_SLOTS
+from rram_jax.errors import InputError
+from rram_jax.neuron.config import SLOTS, NeuronConfig
+
+
+def test_integration_capacitor_by_hand():
+    # gm 168 uS, 15 x 5 ns, 8 mV over 0.45 V: 224 fF, of which 30 fF are parasitic.
+    config = NeuronConfig(v_full=8e-3)
+    assert config.c_total == pytest.approx(224e-15, rel=1e-12)
+    assert config.c_int == pytest.approx(194e-15, rel=1e-12)
+
+
+def test_capacitor_and_widths_follow_bias_and_slot():
+    slow = NeuronConfig(v_full=8e-3, i_bias=10e-6, t_slot=10e-9)
+    assert slow.c_int == pytest.approx(209e-15, rel=1e-12)
+    assert slow.width_scale == pytest.approx(0.5, rel=1e-12)
+
+
+def test_output_kind_decides_sixty_times():
+    config = NeuronConfig(v_full=20e-3, clocks_per_slot=4)
+    assert config.decisions == 60
+    assert config.t_clock == pytest.approx(1.25e-9, rel=1e-12)
+
+
+def test_slots_are_those_of_the_pulses():
+    assert SLOTS == CIRCUIT_SLOTS
+
+
+def test_configs_are_keys():
+    config = NeuronConfig(v_full=8e-3)
+    assert {config: 1}[dataclasses.replace(config)] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"v_full": -8e-3}, "v_full > 0"),
+        ({"v_full": float("nan")}, "v_full > 0"),
+        ({"v_shift": -1e-3}, "v_shift"),
+        ({"v_shift": 0.1}, "v_shift"),
+        ({"clocks_per_slot": 0}, "clock"),
+        ({"clocks_per_slot": 8}, "1.1e-09 s or more"),
+        ({"ramp_advance": 5.0}, "ramp_advance"),
+        ({"v_full": 1e-3}, "C_int"),
+        ({"r_driver": 0.0}, "r_driver > 0"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(change, told):
+    with pytest.raises(InputError, match=told):
+        NeuronConfig(**{"v_full": 8e-3} | change)

@@ -1,0 +1,296 @@
+import dataclasses
+import re
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rram_jax.neuron.card import load_neuron_card, with_card
+from rram_jax.neuron.config import LEAD, SLOTS, V_CM, V_DD, NeuronConfig
+from rram_jax.neuron.mismatch import gate_areas, position_shift
+from rram_jax.neuron.model import crossing, to_counts
+from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.ngspice.neuron import (
+    decode_codes,
+    decode_counts,
+    driver_instance,
+    gm_cell,
+    high_time,
+    input_pulse_lines,
+    latch,
+    neuron_instance,
+    neuron_subcircuits,
+    phase_lines,
+    pulse_gate,
+    shared_lines,
+    steps,
+)
+from rram_jax.ngspice.runner import run_deck
+from rram_jax.ngspice.testbench import (
+    column_deck,
+    driver_resistance,
+    noise_density,
+    random_staircases,
+    simulate_columns,
+)
+
+# Full scales that are no column of the card.
+HIDDEN = NeuronConfig(v_full=7.9e-3)
+OUTPUT = NeuronConfig(v_full=20.1e-3, v_shift=5e-3, clocks_per_slot=4)
+
+
+def points(source):
+    """(instants, levels) of a piecewise-linear source."""
+    numbers = source[source.index("PWL(") + 4 : source.rindex(")")].split()
+    return np.array(numbers[::2], float), np.array(numbers[1::2], float)
+
+
+def level(text, node, at):
+    """[V] Of the ideal source of a node, at some instants."""
+    line = next(x for x in text.splitlines() if x.startswith(f"V{node} "))
+    return np.interp(at, *points(line))
+
+
+def width(line):
+    """[m] Of a transistor."""
+    return float(re.search(r" w=(\S+)", line)[1])
+
+
+# -- text ----------------------------------------------------------------------------
+
+
+def test_a_neuron_is_transistors_capacitors_and_ideal_sources_only():
+    deck, *_ = column_deck(HIDDEN, np.zeros((2, SLOTS)))
+    elements = [x for x in deck.splitlines()[1:] if x and x[0] not in "*.+"]
+    assert {x[0].upper() for x in elements} == set("MCVIRX")
+    # Resistors are the testbench's bit line and row loads.
+    assert {x[:2] for x in elements if x[0] == "R"} == {"Rs", "Rp", "Rm"}
+    assert len([x for x in elements if x[0] == "I"]) == 1
+
+
+def test_sizes_reach_the_netlist():
+    text = str(gm_cell("0", dataclasses.replace(HIDDEN, i_bias=10e-6)))
+    line = next(x for x in text.splitlines() if x.startswith("Min_a "))
+    assert width(line) == 10e-6
+    assert "l=5e-07" in line
+    assert line.endswith("delvto={d_in_a}")
+    assert f"Cint out 0 {float(f'{HIDDEN.c_int:.6g}') / 2:g}" in text
+    assert "d_mir_b=0" in text.splitlines()[0]
+    assert str(latch()).count("delvto") == 6
+
+
+def test_threshold_shifts_go_to_their_own_subcircuit():
+    text = neuron_instance("1", "1_3", "s1_3", {"gm_in_b": -2e-3, "latch_in_p": 3e-3})
+    cell, comparator, _ = text.splitlines()
+    assert cell.startswith("Xg1_3 s1_3 ref1 out1_3 dum1_3 ")
+    assert cell.endswith("gm1 d_in_b=-0.002")
+    assert comparator.endswith("latch d_in_p=0.003")
+
+
+def test_gates_grow_with_the_drivers_behind_them():
+    def widest(n):
+        return max(width(x) for x in str(pulse_gate("0", n)).splitlines() if " w=" in x)
+
+    assert widest(1) == 25e-6
+    assert widest(4) == 100e-6
+
+
+def test_steps_add_where_they_overlap():
+    source = steps("a", 1.0, [(10e-9, 0.5), (10.05e-9, -0.2)])
+    at = np.array([0, 10e-9, 10.05e-9, 10.1e-9, 10.15e-9, 20e-9])
+    np.testing.assert_allclose(
+        np.interp(at, *points(source)), [1, 1, 1.25, 1.4, 1.3, 1.3]
+    )
+    assert (np.diff(points(source)[0]) > 0).all()
+
+
+def test_phases_of_a_layer_by_hand():
+    config = dataclasses.replace(OUTPUT, ramp_advance=0.7)
+    phases = phase_lines("1", config, 100e-9, 92e-9)
+    assert phases.t_pulse == pytest.approx(180e-9)
+    first = phases.t_pulse - LEAD
+    # Reference: v_cm, below it while the layer integrates, above it in the ramp.
+    at = np.array([99e-9, 101e-9, 174e-9, 176e-9, first - 3.6e-9, first - 3.3e-9])
+    np.testing.assert_allclose(
+        level(phases.text, "ref1", at),
+        [0.4, 0.395, 0.395, 0.4, 0.4, 0.4201],
+        atol=1e-9,
+    )
+    assert level(phases.text, "az1", [91e-9, 93e-9]) == pytest.approx([V_DD, 0])
+    assert level(phases.text, "rs1", [92e-9, 94e-9, 99.2e-9]) == pytest.approx(
+        [0, V_DD, 0]
+    )
+    time, clock = points(next(x for x in phases.text.splitlines() if "Vclk1" in x))
+    rising = time[:-1][(np.diff(clock) > 0)]
+    assert len(rising) == 62  # two to warm up
+    assert rising[2] == pytest.approx(first)
+    np.testing.assert_allclose(np.diff(rising), 1.25e-9, rtol=1e-6)
+    assert phases.t_end > first + 60 * 1.25e-9
+
+
+def test_inputs_with_one_code_share_a_source():
+    pulses = input_pulse_lines("0", HIDDEN, [3, 0, 3, 15], 20e-9)
+    assert len(pulses.nodes) == 4
+    lines = pulses.text.splitlines()
+    assert sum(x.startswith("V") for x in lines) == 3
+    assert "Xi0_2 x0_3 pi0_2 pbi0_2 vdd_driver buf0" in lines
+    at = np.array([19e-9, 21e-9, 34e-9, 36e-9])
+    np.testing.assert_allclose(level(pulses.text, "x0_3", at), [0, V_DD, V_DD, 0])
+    np.testing.assert_allclose(level(pulses.text, "x0_0", at), 0)
+
+
+def test_counts_end_at_the_first_zero():
+    time = np.linspace(0, 100e-9, 1001)
+    on = [(10e-9, 24e-9), (0, 0), (10e-9, 86e-9), (10e-9, 14e-9)]
+    q = [V_DD * ((time > a) & (time < b)) for a, b in on]
+    q[3] = q[3] + V_DD * (time > 40e-9)  # sets again: not counted
+    data = {"time": time} | {f"v(q0_{j})": wave for j, wave in enumerate(q)}
+    got = decode_counts(data, 0, 4, HIDDEN, 10e-9)
+    # Read 4.17 ns behind the slot's start: at 14.17, 19.17, 24.17 ns and so on.
+    np.testing.assert_array_equal(got, [2, 0, 15, 0])
+
+
+def test_codes_are_pulse_widths():
+    time = np.linspace(0, 100e-9, 4001)
+    data = {"time": time, "v(p1_0)": V_DD * ((time > 10e-9) & (time < 25.2e-9))}
+    data["v(p1_1)"] = np.zeros_like(time)
+    codes, widths = decode_codes(data, 1, 2, HIDDEN, 10e-9)
+    np.testing.assert_array_equal(codes, [3, 0])
+    np.testing.assert_allclose(widths, [3.04, 0], atol=0.01)  # points are 25 ps apart
+
+
+def test_time_above_a_threshold_is_interpolated():
+    time, wave = np.array([0.0, 1, 3, 4, 8]), np.array([0.0, 0, 4, 4, 0])
+    # Up through 1 V at 1.5 s, down through it at 7 s.
+    assert high_time(time, wave, 0.0, 1.0) == pytest.approx(5.5)
+    assert high_time(time, wave, 4.0, 1.0) == pytest.approx(3.0)
+
+
+# -- with ngspice --------------------------------------------------------------------
+
+
+def said(config, stairs, delvto=None):
+    """Counts that the card's model gives."""
+    card = load_neuron_card()
+    params = card.params(config)
+    if delvto is not None:
+        offset, gain = position_shift(jnp.asarray(delvto, jnp.float32), config, card)
+        params = dataclasses.replace(
+            params, offset=params.offset + offset, gain=params.gain + gain
+        )
+    position = crossing(jnp.asarray(stairs, jnp.float32), params)
+    return np.asarray(to_counts(position, config))
+
+
+def agree(counts, model):
+    """At least 90 % equal and all within one; a card's offset is good to 0.02 slots.
+
+    The staircases are random, so a share of them stands that close to a decision.
+    """
+    assert len(set(counts.tolist())) > 5  # they do spread over the scale
+    miss = np.abs(counts - model)
+    assert (miss <= 1).all()
+    assert np.mean(miss == 0) >= 0.9
+
+
+@pytest.mark.ngspice
+def test_hidden_neurons_agree_with_the_card_mismatch_included():
+    config = with_card(HIDDEN, load_neuron_card())
+    rng = np.random.default_rng(11)
+    stairs = random_staircases(rng, config, 16)
+    sigma = 4e-9 / np.sqrt(gate_areas(config))
+    shifts = sigma * rng.standard_normal((16, len(MISMATCHED)))
+    shifts[:8] = 0.0
+    delvto = [dict(zip(MISMATCHED, row.tolist(), strict=True)) for row in shifts]
+    run = simulate_columns(config, stairs, delvto)
+    agree(run.counts, said(config, stairs, shifts))
+    # Pulses are whole slots within 0.02, and so are the rows behind their drivers.
+    assert run.pulse_width == pytest.approx(run.counts, abs=0.02)
+    # 20 uA in the pair, 5 in the auxiliary one, the rest in the mirror: 43 uA.
+    power = run.energy["gm"] / run.t_stop / 16
+    assert power == pytest.approx(43e-6 * V_DD, rel=0.1)
+
+
+@pytest.mark.ngspice
+def test_output_neurons_see_sums_below_zero():
+    config = with_card(OUTPUT, load_neuron_card())
+    stairs = random_staircases(np.random.default_rng(12), config, 16)
+    counts = simulate_columns(config, stairs, gate=False).counts
+    agree(counts, said(config, stairs))
+    below = stairs.mean(1) < -1e-3
+    assert below.any()
+    assert (counts[below] > 0).any()
+
+
+@pytest.mark.ngspice
+def test_row_drivers_are_alike_at_every_level():
+    r_pos, r_neg, r_rest = driver_resistance(HIDDEN)
+    # Under load, each within 5 % of what was wanted.
+    assert [r_pos, r_neg, r_rest] == pytest.approx([16, 16, 16], rel=0.05)
+    card = load_neuron_card()
+    assert card.driver_resistance(HIDDEN) == pytest.approx((r_pos, r_neg), rel=1e-3)
+    narrow = driver_resistance(dataclasses.replace(HIDDEN, r_driver=30.0), 2e-3)
+    assert narrow == pytest.approx((30, 30, 30), rel=0.05)
+
+
+@pytest.mark.ngspice
+def test_noise_of_the_cell_is_that_of_its_transistors():
+    # 4 k T 2/3 over 168 uS for each of the pair, about three times that in all.
+    pair = np.sqrt(2 * 4 * 1.38e-23 * 300 * 2 / 3 / 168e-6)
+    assert 1.2 * pair < noise_density(HIDDEN, 6.7e6) < 3 * pair
+
+
+@pytest.mark.ngspice
+def test_bias_point():
+    deck, *_ = column_deck(HIDDEN, np.zeros((1, SLOTS)))
+    run = run_deck(deck[: deck.index(".save")] + ".save all\n.op\n.end\n")
+    expected = {  # [V] lowest and highest
+        "vbp0": (0.9, 1.1),
+        "vbn0": (0.6, 0.8),
+        "vcn0": (0.75, 0.95),
+        "vcp0": (0.7, 0.95),
+        "out0_0": (0.78, 0.82),  # auto-zero: v_pre but for the loop's error
+        "xg0_0.hold": (0.78, 0.82),
+        "xg0_0.t": (1.0, 1.25),
+        "xg0_0.fa": (0.15, 0.35),
+        "xg0_0.fb": (0.15, 0.35),
+        "xg0_0.ma": (1.4, 1.65),
+        "q0_0": (-0.01, 0.01),
+        "p0_0": (-0.01, 0.01),
+        "pb0_0": (1.79, 1.81),
+        "rp0_0": (0.399, 0.401),
+        "rm0_0": (0.399, 0.401),
+    }
+    for node, (low, high) in expected.items():
+        assert low < run.data[f"v({node})"][0] < high, node
+    # Four branches of about 20 uA in the bias block.
+    assert -run.data["i(vdd_bias)"][0] == pytest.approx(80e-6, rel=0.1)
+
+
+@pytest.mark.ngspice
+@pytest.mark.parametrize("n_drivers", [1, 5])
+def test_input_pulses_are_whole_slots_on_every_row(n_drivers):
+    codes = [1, 6, 15, 0]
+    pulses = input_pulse_lines("0", HIDDEN, codes, 5e-9)
+    parts = [
+        "* input rows",
+        shared_lines(),
+        *map(str, neuron_subcircuits("0", HIDDEN, drivers_own=n_drivers)[3:]),
+        pulses.text,
+        f"Vvp vp 0 {V_CM + 0.2}\nVvm vm 0 {V_CM - 0.2}",
+    ]
+    for i, nodes in enumerate(pulses.nodes):
+        for tile in range(n_drivers):
+            name = f"{i}_{tile}"
+            parts += [
+                driver_instance("0", name, nodes, f"rp{name}", f"rm{name}"),
+                f"Rp{name} rp{name} cm 250\nRm{name} rm{name} cm 250",
+            ]
+    saved = " ".join(f"v(rp{i}_0) v(rm{i}_0)" for i in range(len(codes)))
+    parts.append(f".option method=gear\n.save {saved}\n.tran 0.5n 90n\n.end\n")
+    data = run_deck("\n".join(parts), t_stop=90e-9).data
+    for i, code in enumerate(codes):
+        up = high_time(data["time"], data[f"v(rp{i}_0)"], 0.0, V_CM + 0.1)
+        down = high_time(data["time"], -data[f"v(rm{i}_0)"], 0.0, 0.1 - V_CM)
+        # 0.02 slot is 0.1 ns; an LSB of the sum is a slot of one input of many.
+        assert [up, down] == pytest.approx([code * 5e-9] * 2, abs=0.1e-9)
