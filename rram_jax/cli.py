@@ -21,16 +21,22 @@ from tyro.constructors import (
 
 from rram_jax.chip.config import NetworkConfig, parse_sizes
 from rram_jax.commands.config import (
+    DemoCommand,
     DeviceCommand,
     DoctorCommand,
     EvaluateCommand,
+    ExportCommand,
     TrainCommand,
+    VerifyCommand,
 )
 from rram_jax.errors import InputError, NgspiceError
 
 COMMANDS: dict[str, type] = {
+    "demo": DemoCommand,
     "train": TrainCommand,
     "evaluate": EvaluateCommand,
+    "export": ExportCommand,
+    "verify": VerifyCommand,
     "device": DeviceCommand,
     "doctor": DoctorCommand,
 }

@@ -60,7 +60,7 @@ class RunFolder:
 
     def metrics(self) -> dict[str, Any]:
         """The results of a finished run."""
-        return _read_object(self.path / "metrics.json")
+        return read_metrics(self.path)
 
 
 def open_run(path: Path, command: str, config: dict[str, Any]) -> RunFolder:
@@ -100,6 +100,11 @@ def open_run(path: Path, command: str, config: dict[str, Any]) -> RunFolder:
     return RunFolder(path=path, state=state, changed=changed, lock=lock)
 
 
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The results of a finished run."""
+    return _read_object(path / "metrics.json")
+
+
 def default_folder(command: str, name: str, config: dict[str, Any]) -> Path:
     """Where a run goes if the user names no folder: equal runs go to the same."""
     text = json.dumps({"command": command, **config}, sort_keys=True)
@@ -136,7 +141,8 @@ def write_table(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
     """Write a CSV file whole; numbers keep all their digits."""
-    lines = [",".join(header), *(json.dumps(list(row))[1:-1] for row in rows)]
+    cells = (json.dumps(list(row), separators=(",", ":"))[1:-1] for row in rows)
+    lines = [",".join(header), *cells]
     write_text(path, "\n".join(lines) + "\n")
 
 

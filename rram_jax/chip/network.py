@@ -1,6 +1,8 @@
 """The network in hardware form: signed pairs, full scales, nothing else."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -61,6 +63,16 @@ class HardwareNetwork:
     def n_cells(self) -> int:
         """[-] RRAM cells."""
         return sum(2 * layer.weights.size for layer in self.layers)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what is programmed and of every scale: equal for equal networks."""
+        digest = hashlib.sha256(json.dumps(asdict(self.config)).encode())
+        for layer in self.layers:
+            digest.update(layer.weights.astype(np.int8).tobytes())
+            digest.update(repr((layer.z_full, layer.z_shift)).encode())
+        digest.update(repr(self.logit_scale).encode())
+        return digest.hexdigest()
 
 
 def column_sums(

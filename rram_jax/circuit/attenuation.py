@@ -67,7 +67,7 @@ def attenuation_map(
     )
 
 
-def ideal_map(shape: tuple[int, int]) -> AttenuationMap:
+def ideal_map(shape: tuple[int, ...]) -> AttenuationMap:
     """No wires, no drivers."""
     return AttenuationMap(
         slope=jnp.ones(shape, jnp.float32), offset=jnp.zeros(shape, jnp.float32)

@@ -70,7 +70,7 @@ def _cut(conductance, grid):
 def _tap_norton(conductance, *, tile, tap_row):
     """One tile's Norton source at its taps: rows above and rows below, in parallel."""
     rows = len(conductance)
-    driver = jnp.resize(jnp.array([tile.r_driver_pos, tile.r_driver_neg]), rows)
+    driver = jnp.resize(jnp.array([tile.r_driver_pos, tile.r_driver_neg]), (rows,))
     norton = jax.vmap(row_norton, (0, 0, None))(conductance, driver, tile.r_wire_sl)
     drive = jnp.eye(rows, dtype=conductance.dtype)
     above = slice(0, tap_row + 1)

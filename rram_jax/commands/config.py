@@ -94,6 +94,116 @@ class EvaluateCommand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportCommand:
+    """Write a checkpoint's decks for ngspice: the whole network of sampled chips."""
+
+    checkpoint: Positional[Path]
+    """Folder of a finished `rram-jax train` run, or one of checkpoints/."""
+
+    data: str | None = None
+    """Data set whose first test images are taken; by default what the checkpoint was
+    trained on."""
+
+    data_dir: Path | None = None
+    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
+    device: str = "hfo2-nominal"
+    """Preset or path of the device card."""
+
+    sigma_lrs: float | None = None
+    """[-] Spread of ln R_LRS; by default the card's own."""
+
+    array: Literal["multiport", "cells"] = "multiport"
+    """cells: every cell and wire; multiport: each tile reduced exactly to its row
+    terminals and taps, several times faster."""
+
+    images: int = 5
+    """[-] The first so many test images."""
+
+    chips: int = 1
+    """[-] Chips; chip n of a seed is the one that `evaluate` draws."""
+
+    seed: int = 0
+    """[-] Makes the chips: cells, RTN and mismatch."""
+
+    mismatch: bool = True
+    """Threshold mismatch of the neurons' transistors."""
+
+    design: Annotated[CircuitConfig, arg(name="")] = field(
+        default_factory=CircuitConfig
+    )
+    """The circuit around the cells."""
+
+    out: Path | None = None
+    """Folder of the results; by default named after command, network and settings, so
+    that the same command finds its own run again."""
+
+    def __post_init__(self):
+        if self.chips < 1 or self.images < 1:
+            raise InputError(
+                "Decks need chips and images of 1 or more; got"
+                f" {self.chips} and {self.images}."
+            )
+        if self.sigma_lrs is not None and not 0 <= self.sigma_lrs <= 2:
+            raise InputError(
+                "sigma_lrs is a standard deviation of ln R, between 0 and 2; got"
+                f" {self.sigma_lrs:g}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyCommand(ExportCommand):
+    """Simulate a checkpoint in ngspice, every neuron at transistor level, and compare.
+
+    The surrogate answers beside it for the same cells and the same mismatch.
+    """
+
+    tier: Literal["full"] = "full"
+    """full: the whole network in one transient."""
+
+    workers: int | None = None
+    """[-] ngspice processes at a time; by default one a core."""
+
+    timeout_s: float = 7200.0
+    """[s] Wall time after which a deck has failed."""
+
+    json: Path | None = None
+    """File that gets the result as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoCommand:
+    """Run the main job: train twice, evaluate, simulate whole networks, report."""
+
+    data: str = "mnist5k"
+    """Data set to train and test on."""
+
+    data_dir: Path | None = None
+    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
+    network: str = "mlp-144-32-10"
+    """Multi-layer perceptron of so many inputs, hidden neurons and outputs."""
+
+    sigma_lrs: float = 0.3
+    """[-] Spread of ln R_LRS that the hardened network is trained for."""
+
+    epochs: int = 60
+    """[-] Passes over the training images."""
+
+    chips: int = 50
+    """[-] Chips sampled at each spread."""
+
+    images: int = 5
+    """[-] Test images that ngspice classifies, the first of the set."""
+
+    seed: int = 0
+    """[-] Makes weights, chips and noise."""
+
+    out: Path = Path("runs/demo")
+    """Folder of the report and of everything behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceCommand:
     """List the device cards, or show one card and the cells it makes."""
 

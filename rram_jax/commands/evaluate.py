@@ -14,7 +14,7 @@ from rram_jax.chip.design import design_network
 from rram_jax.chip.evaluate import ChipEvaluator, summarise
 from rram_jax.chip.network import HardwareNetwork
 from rram_jax.commands.config import EvaluateCommand
-from rram_jax.commands.network import check_fit, ideal_accuracy, network_sha256
+from rram_jax.commands.network import check_fit, ideal_accuracy
 from rram_jax.commands.terminal import (
     progress_bar,
     say,
@@ -111,7 +111,7 @@ def _resolve(
     neuron_card = dataclasses.asdict(load_neuron_card(config.design.neuron_card))
     text = json.dumps(neuron_card, sort_keys=True)
     return asked | {
-        "network_sha256": network_sha256(checkpoint.network),
+        "network_sha256": checkpoint.network.sha256,
         "data_sha256": dataset.sha256,
         "device_card": dataclasses.asdict(card),
         "neuron_card_sha256": hashlib.sha256(text.encode()).hexdigest(),
@@ -143,7 +143,7 @@ def _points(
         "seed": config.seed,
         "device": config.device,
         "checkpoint": str(config.checkpoint),
-        "network_sha256": network_sha256(network),
+        "network_sha256": network.sha256,
     }
     points = []
     with progress_bar() as bar:
@@ -157,9 +157,12 @@ def _points(
                 bar.update(task, completed=len(rows), told=f"sigma_lrs {sigma:g}")
             points.append(common | _point(sigma, rows))
     if len(points) > 1:
-        write_table(
-            run.path / "curve.csv", points[0], (point.values() for point in points)
-        )
+        flat = [
+            {k: v for k, v in point.items() if k != "ci95"}
+            | dict(zip(("ci95_low", "ci95_high"), point["ci95"], strict=True))
+            for point in points
+        ]
+        write_table(run.path / "curve.csv", list(flat[0]), (p.values() for p in flat))
         accuracy_curve_figure({network.config.name: points}, run.path / "curve")
     return points
 

@@ -1,8 +1,6 @@
 """What several commands ask about a network."""
 
 import dataclasses
-import hashlib
-import json
 
 import numpy as np
 from jaxtyping import UInt8
@@ -54,13 +52,3 @@ def ideal_accuracy(
     evaluator = ChipEvaluator(design, codes, labels, "ideal")
     right, _ = evaluator(0, [0], nominal.params(), design.circuit.v_read)
     return float(right[0]) / len(labels)
-
-
-def network_sha256(network: HardwareNetwork) -> str:
-    """Digest of what is programmed and of every scale: equal for equal networks."""
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(network.config)).encode())
-    for layer in network.layers:
-        digest.update(layer.weights.astype(np.int8).tobytes())
-        digest.update(repr((layer.z_full, layer.z_shift)).encode())
-    digest.update(repr(network.logit_scale).encode())
-    return digest.hexdigest()

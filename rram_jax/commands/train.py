@@ -8,7 +8,7 @@ from typing import Any
 
 from rram_jax.chip.network import HardwareNetwork
 from rram_jax.commands.config import TrainCommand
-from rram_jax.commands.network import check_fit, ideal_accuracy, network_sha256
+from rram_jax.commands.network import check_fit, ideal_accuracy
 from rram_jax.commands.terminal import (
     progress_bar,
     say,
@@ -117,7 +117,7 @@ def _metrics(
         "seconds": sum(row[-1] for row in rows),
         "n_weights": network.n_cells // 2,
         "n_cells": network.n_cells,
-        "network_sha256": network_sha256(network),
+        "network_sha256": network.sha256,
     }
 
 

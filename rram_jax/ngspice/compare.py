@@ -93,6 +93,17 @@ def compare_layers(
     return out
 
 
+def first_positions(
+    design: NetworkDesign, chip: tuple[ChipLayer, ...], codes: np.ndarray
+) -> np.ndarray:
+    """[slots] Crossings of the first layer's neurons for one image's input codes."""
+    before = with_bias(jnp.asarray(codes, jnp.float32), design.network.config.n_bias)
+    first = chip[0]
+    return np.asarray(
+        positions(before, first.transfer, design.circuit.v_read, first.params)
+    )
+
+
 def end_to_end(
     design: NetworkDesign, chip: tuple[ChipLayer, ...], codes: np.ndarray
 ) -> np.ndarray:

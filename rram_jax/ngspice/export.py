@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.network import HardwareNetwork
 from rram_jax.chip.sample import sample_chip
 from rram_jax.device.variability import count_clipped
 from rram_jax.ngspice.deck import network_deck
@@ -27,15 +26,6 @@ IDEAL = (
     "the pulses of the input codes ahead of their transistor buffers",
 )
 """What is ideal in every deck; all else is transistors, capacitors and RRAM."""
-
-
-def network_hash(network: HardwareNetwork) -> str:
-    """16 hexadecimal digits that change with any weight or scale."""
-    digest = hashlib.sha256(repr(network.config).encode())
-    for layer in network.layers:
-        digest.update(np.ascontiguousarray(layer.weights, np.int8).tobytes())
-        digest.update(repr((layer.z_full, layer.z_shift)).encode())
-    return digest.hexdigest()[:16]
 
 
 def export_network(
@@ -88,7 +78,7 @@ def export_network(
         counts = count_elements(whole)
     manifest = {
         "network": design.network.config.name,
-        "network_hash": network_hash(design.network),
+        "network_sha256": design.network.sha256,
         "n_cells": design.network.n_cells,
         "n_mosfets": counts["m"],
         "n_resistors": counts["r"],

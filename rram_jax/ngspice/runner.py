@@ -298,7 +298,7 @@ def _execute(
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:  # leaving waits for the thread
         try:
-            return _watch(command, place, timeout_s, stop)
+            return pool.submit(_watch, command, place, timeout_s, stop).result()
         except BaseException:
             stop.set()
             raise

@@ -288,15 +288,17 @@ def test_an_interruption_at_any_moment_leaves_no_process(fake):
     def interrupt(*_):
         raise Interrupted
 
+    def interrupted_run(delay):
+        target = threading.main_thread().ident, signal.SIGUSR1
+        timer = threading.Timer(delay, signal.pthread_kill, target)
+        timer.start()
+        run_deck("t\n.op\n", timeout_s=30)
+
     before = signal.signal(signal.SIGUSR1, interrupt)
-    main = threading.main_thread().ident
     try:
         for delay in np.linspace(0, 0.03, 30):
-            timer = threading.Timer(delay, signal.pthread_kill, (main, signal.SIGUSR1))
             with pytest.raises(Interrupted):
-                timer.start()
-                run_deck("t\n.op\n", timeout_s=30)
-            timer.join()
+                interrupted_run(delay)
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert len(pids.read_text().split()) > 3  # some runs got as far as the program

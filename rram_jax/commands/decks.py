@@ -1,0 +1,72 @@
+"""What `export` and `verify` share: which circuit, which images, which chips."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rram_jax.chip.design import NetworkDesign, design_network
+from rram_jax.commands.config import ExportCommand
+from rram_jax.commands.evaluate import choose_data
+from rram_jax.commands.network import check_fit
+from rram_jax.data import input_codes, load_dataset
+from rram_jax.device.card import load_card
+from rram_jax.errors import InputError
+from rram_jax.qnn.checkpoint import load_checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeckRequest:
+    """Everything that a set of decks depends on."""
+
+    name: str
+    dataset: str
+    design: NetworkDesign
+    codes: np.ndarray
+    """[images, inputs] Input codes of the test set."""
+
+    labels: np.ndarray
+    """[images]"""
+
+    asked: dict[str, Any]
+    """For the run folder's config.json."""
+
+
+def read_request(config: ExportCommand) -> DeckRequest:
+    """Load what a command names.
+
+    Raises:
+        InputError: Checkpoint, data and settings do not fit each other.
+    """
+    checkpoint = load_checkpoint(config.checkpoint)
+    network = checkpoint.network
+    dataset = load_dataset(choose_data(checkpoint, config.data), config.data_dir)
+    check_fit(network.config, dataset)
+    if config.images > len(dataset.test_labels):
+        raise InputError(
+            f"{dataset.name} has {len(dataset.test_labels)} test images;"
+            f" {config.images} were asked for."
+        )
+    device = load_card(config.device)
+    if config.sigma_lrs is not None:
+        device = dataclasses.replace(device, sigma_lrs=config.sigma_lrs)
+    design = design_network(network, device, config.design)
+    asked = dataclasses.asdict(config) | {
+        "checkpoint": str(config.checkpoint),
+        "data": dataset.name,
+        "network_sha256": network.sha256,
+        "data_sha256": dataset.sha256,
+        "device_card": dataclasses.asdict(device),
+        "neurons": [dataclasses.asdict(layer.neuron) for layer in design.layers],
+    }
+    for elsewhere in ("data_dir", "json", "out", "workers", "timeout_s"):
+        asked.pop(elsewhere, None)
+    return DeckRequest(
+        name=network.config.name,
+        dataset=dataset.name,
+        design=design,
+        codes=input_codes(dataset.test_images, network.config.sizes[0]),
+        labels=dataset.test_labels,
+        asked=asked,
+    )

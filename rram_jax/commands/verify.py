@@ -1,0 +1,183 @@
+"""`rram-jax verify`: the whole network in ngspice, beside the surrogate."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import Progress
+
+from rram_jax.chip.sample import sample_chip
+from rram_jax.circuit.encode import SLOTS
+from rram_jax.commands.config import VerifyCommand
+from rram_jax.commands.decks import DeckRequest, read_request
+from rram_jax.commands.terminal import (
+    progress_bar,
+    say,
+    say_finished,
+    say_resumed,
+    show_table,
+)
+from rram_jax.ngspice.compare import exact_chip, first_positions
+from rram_jax.ngspice.runner import ngspice_info
+from rram_jax.ngspice.verify import Verification
+from rram_jax.ngspice.verify import verify as verify_network
+from rram_jax.run_folder import (
+    default_folder,
+    open_run,
+    read_metrics,
+    write_json,
+    write_table,
+)
+
+CODES = ("chip", "image", "layer", "neuron", "spice", "surrogate", "position")
+"""Columns of codes.csv: what ngspice gave, what the surrogate said of ngspice's codes
+of the layer before, and the crossing that it computed, in slots."""
+
+RESULTS = ("chip", "image", "label", "winner_spice", "winner_surrogate", "counts_spice")
+"""First columns of results.csv; outputs that tie are joined by a slash."""
+
+
+def verify(config: VerifyCommand) -> Path:
+    """Simulate, or go on with a run that was stopped; returns the results' folder.
+
+    Raises:
+        InputError: Checkpoint, data and settings do not fit each other, ngspice is
+            missing, or the folder is another run's.
+        NgspiceError: A deck failed; what was finished before is kept.
+    """
+    with progress_bar() as bar:
+        out = run_decks(config, bar, "decks")
+    show_verification(out)
+    if config.json:
+        write_json(config.json, read_metrics(out))
+        say(f"The same numbers as JSON: {config.json}.")
+    return out
+
+
+def run_decks(config: VerifyCommand, bar: Progress, label: str) -> Path:
+    """Do the work of `verify` under somebody's progress bar; returns the folder."""
+    request = read_request(config)
+    out = config.out or default_folder("verify", request.name, request.asked)
+    task = bar.add_task(label, total=config.images * config.chips, told="")
+    with open_run(out, "verify", request.asked) as run:
+        if run.state == "finished":
+            bar.update(task, completed=config.images * config.chips)
+            say_finished(out)
+            return out
+        ngspice_info()
+        bar.update(task, told="writing netlists")
+
+        def on_start(done: int, total: int):
+            if run.state == "resumed":
+                say_resumed(run, f"with {done} of {total} decks done")
+            bar.update(task, completed=done, told="ngspice runs")
+
+        def on_row(row: dict[str, Any]):
+            told = f"{row['seconds']:.0f} s for image {row['image']}"
+            bar.update(task, advance=1, told=told)
+
+        found = verify_network(
+            request.design,
+            request.codes,
+            request.labels,
+            range(config.images),
+            run.path,
+            seed=config.seed,
+            chips=range(config.chips),
+            array=config.array,
+            mismatch=config.mismatch,
+            watch=(0, _choose_neuron(config, request)),
+            workers=config.workers,
+            timeout_s=config.timeout_s,
+            on_start=on_start,
+            on_row=on_row,
+        )
+        _write_tables(found, run.path)
+        run.finish(_metrics(config, request, found))
+    return out
+
+
+def _choose_neuron(config: VerifyCommand, request: DeckRequest) -> int:
+    """The first layer's neuron that crosses nearest to half scale in the first deck."""
+    chip = sample_chip(config.seed, 0, request.design, mismatch=config.mismatch)
+    exact = exact_chip(request.design, chip)
+    position = first_positions(request.design, exact, request.codes[0])
+    return int(np.abs(position - SLOTS / 2).argmin())
+
+
+def _metrics(
+    config: VerifyCommand, request: DeckRequest, found: Verification
+) -> dict[str, Any]:
+    return found.metrics | {
+        "network": request.name,
+        "dataset": request.dataset,
+        "device": config.device,
+        "sigma_lrs": request.design.device.sigma_lrs,
+        "seed": config.seed,
+        "mismatch": config.mismatch,
+        "checkpoint": str(config.checkpoint),
+        "network_sha256": request.design.network.sha256,
+    }
+
+
+def _write_tables(found: Verification, folder: Path):
+    codes = [
+        (
+            row["chip"],
+            row["image"],
+            k,
+            j,
+            int(layer.spice[j]),
+            int(layer.surrogate[j]),
+            round(float(layer.position[j]), 4),
+        )
+        for row, image in zip(found.rows, found.comparisons, strict=True)
+        for k, layer in enumerate(image)
+        for j in range(len(layer.spice))
+    ]
+    write_table(folder / "codes.csv", CODES, codes)
+    blocks = list(found.rows[0]["energy_j"])
+    extra = ("seconds", "cpu_s", "n_points", "width_error", "deck_sha256")
+    header = [*RESULTS, *extra, *(f"energy_{b}_j" for b in blocks)]
+    rows = [
+        [
+            row["chip"],
+            row["image"],
+            row["label"],
+            "/".join(map(str, row["winner_spice"])),
+            "/".join(map(str, row["winner_surrogate"])),
+            " ".join(map(str, row["counts"])),
+            *(row[key] for key in extra),
+            *(row["energy_j"][b] for b in blocks),
+        ]
+        for row in found.rows
+    ]
+    write_table(folder / "results.csv", header, rows)
+
+
+def show_verification(out: Path):
+    """Print the table of a finished verification and where its results are."""
+    metrics = read_metrics(out)
+
+    def percent(key):
+        return f"{100 * metrics[key]:.1f} %"
+
+    show_table(
+        f"{metrics['network']} on {metrics['dataset']}: {metrics['n_images']} test images on"
+        f" {metrics['n_chips']} chips, {metrics['n_mosfets']} transistors,"
+        f" {metrics['n_cells']} RRAM cells as {metrics['array']},"
+        f" {metrics['simulator']} ({metrics['solver']})",
+        ("what", "value"),
+        (
+            ("hidden codes equal to the surrogate's", percent("codes_equal")),
+            ("... among active neurons", percent("codes_equal_active")),
+            ("... within 1", percent("codes_within_1")),
+            ("same winner, end to end", percent("winner_equal")),
+            ("right: ngspice", percent("accuracy_spice")),
+            ("right: surrogate", percent("accuracy_surrogate")),
+            ("ties in ngspice", str(metrics["n_ties"])),
+            ("energy an image", f"{1e9 * metrics['energy_j']:.2f} nJ"),
+            ("time an image", f"{metrics['seconds_per_image']:.0f} s"),
+        ),
+    )
+    say(f"Results: {out} (metrics.json, results.csv, codes.csv, waves.npz, decks/).")
