@@ -11,7 +11,8 @@ import jaxtyping
 import numpy as np
 import tomli_w
 
-from rram_jax.chip.network import HardwareNetwork, Layer, NetworkConfig
+from rram_jax.chip.config import NetworkConfig
+from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.neuron.card import (
     Conditions,
     DriverResistance,
@@ -19,7 +20,7 @@ from rram_jax.neuron.card import (
     MismatchTable,
     NeuronCard,
 )
-from rram_jax.neuron.mismatch import MISMATCHED
+from rram_jax.neuron.transistors import MISMATCHED
 
 GROUND = "v_cm"
 """Node at 0 V in `solve_resistors`."""

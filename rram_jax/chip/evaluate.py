@@ -12,7 +12,7 @@ from rram_jax.chip.config import CIRCUITS
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import chip_key
 from rram_jax.chip.surrogate import NOISE, run_network, surrogate_chip, winner
-from rram_jax.device.card import DeviceParams
+from rram_jax.device.card import DeviceCard, DeviceParams
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
 
@@ -121,3 +121,33 @@ class ChipEvaluator:
         zero = (jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
         items = (jnp.arange(len(codes)), codes, labels)
         return jax.lax.scan(block, zero, items)[0]
+
+
+def evaluate(
+    design: NetworkDesign,
+    codes: np.ndarray,
+    labels: np.ndarray,
+    *,
+    device: DeviceCard | None = None,
+    circuit: str = "map",
+    chips: int = 20,
+    seed: int = 0,
+) -> AccuracySummary:
+    """Accuracy over sampled chips in one call.
+
+    Args:
+        design: The network's circuit.
+        codes: Input codes, uint8 (images, inputs).
+        labels: (images,)
+        device: Cells to sample; None for those of the design.
+        circuit: One of `chip.design.CIRCUITS`.
+        chips: Number of sampled chips.
+        seed: Makes them.
+
+    Raises:
+        InputError: No such circuit, or inputs that do not fit the network.
+    """
+    evaluator = ChipEvaluator(design, codes, labels, circuit)
+    device = device or design.device
+    right, _ = evaluator(seed, range(chips), device.params(), design.circuit.v_read)
+    return summarise(right / len(labels))

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rram_jax.chip.config import NetworkConfig, parse_sizes
 from rram_jax.commands.config import (
@@ -90,25 +90,24 @@ def _curve(config: DemoCommand, label: str, checkpoint: Path) -> list[dict[str, 
 def _verify(config: DemoCommand, checkpoint: Path) -> dict[str, Path]:
     """Both forms of the arrays at the same time, one ngspice each: two cores."""
     say("Simulating the whole hardened network in ngspice:")
-    images = {"multiport": config.images, "cells": 1}
-    with progress_bar() as bar, ThreadPoolExecutor(len(images)) as pool:
+
+    def command(array: Literal["multiport", "cells"], images: int) -> VerifyCommand:
+        return VerifyCommand(
+            checkpoint=checkpoint,
+            data_dir=config.data_dir,
+            sigma_lrs=config.sigma_lrs,
+            array=array,
+            images=images,
+            seed=config.seed,
+            workers=1,
+            out=config.out / f"verify-{array}",
+        )
+
+    asked = (command("multiport", config.images), command("cells", 1))
+    with progress_bar() as bar, ThreadPoolExecutor(len(asked)) as pool:
         runs = {
-            array: pool.submit(
-                run_decks,
-                VerifyCommand(
-                    checkpoint=checkpoint,
-                    data_dir=config.data_dir,
-                    sigma_lrs=config.sigma_lrs,
-                    array=array,
-                    images=n,
-                    seed=config.seed,
-                    workers=1,
-                    out=config.out / f"verify-{array}",
-                ),
-                bar,
-                f"images, {array}",
-            )
-            for array, n in images.items()
+            one.array: pool.submit(run_decks, one, bar, f"images, {one.array}")
+            for one in asked
         }
         verified = {array: run.result() for array, run in runs.items()}
     for path in verified.values():

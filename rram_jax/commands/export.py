@@ -5,7 +5,7 @@ from pathlib import Path
 from rram_jax.commands.config import ExportCommand
 from rram_jax.commands.decks import read_request
 from rram_jax.commands.terminal import say, say_finished
-from rram_jax.ngspice.export import export_network
+from rram_jax.ngspice.export import export as export_decks
 from rram_jax.run_folder import default_folder, open_run
 
 
@@ -22,7 +22,7 @@ def export(config: ExportCommand) -> Path:
         if run.state == "finished":
             say_finished(out)
         else:
-            manifest, _ = export_network(
+            manifest, _ = export_decks(
                 out,
                 request.design,
                 request.codes,

@@ -28,7 +28,7 @@ IDEAL = (
 """What is ideal in every deck; all else is transistors, capacitors and RRAM."""
 
 
-def export_network(
+def export(
     folder: Path,
     design: NetworkDesign,
     codes: np.ndarray,

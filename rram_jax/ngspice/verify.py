@@ -21,7 +21,7 @@ from rram_jax.ngspice.compare import (
     worst_neurons,
 )
 from rram_jax.ngspice.decode import DeckAnswer
-from rram_jax.ngspice.export import export_network
+from rram_jax.ngspice.export import export
 from rram_jax.ngspice.farm import run_jobs
 from rram_jax.ngspice.job import DeckJob, run_image
 
@@ -85,7 +85,7 @@ def verify(
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
     decks = folder / "decks"
-    manifest, plan = export_network(
+    manifest, plan = export(
         decks,
         design,
         codes,

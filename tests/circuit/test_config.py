@@ -41,7 +41,7 @@ def _lines(runs):
 def test_grid_by_hand():
     # Seven pairs on tiles of two: 2, 2, 2, 1. Four outputs of three columns on tiles
     # of seven columns: two and two outputs.
-    grid = tile_grid(14, 12, 3, TileConfig(rows=4, cols=7))
+    grid = tile_grid((14, 12), 3, TileConfig(rows=4, cols=7))
     rows = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13]]
     assert _lines(grid.row_runs) == rows
     assert _lines(grid.col_runs) == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
@@ -50,7 +50,7 @@ def test_grid_by_hand():
 
 def test_runs_are_as_equal_as_whole_pairs_allow():
     # 65 pairs do not fill three tiles of 32: 22, 22 and 21, not 32, 32 and 1.
-    grid = tile_grid(130, 5, 1, TileConfig(rows=64, cols=3))
+    grid = tile_grid((130, 5), 1, TileConfig(rows=64, cols=3))
     assert [len(run) for run in grid.row_runs] == [44, 44, 42]
     assert [len(run) for run in grid.col_runs] == [3, 2]
     assert grid.tap_row == 21
@@ -68,7 +68,7 @@ def test_runs_are_as_equal_as_whole_pairs_allow():
 def test_every_line_stands_once_on_a_tile_that_holds_it(
     rows, cols, columns_per_output, tile
 ):
-    grid = tile_grid(rows, cols, columns_per_output, tile)
+    grid = tile_grid((rows, cols), columns_per_output, tile)
     assert sum(_lines(grid.row_runs), []) == list(range(rows))
     assert sum(_lines(grid.col_runs), []) == list(range(cols))
     for run in grid.row_runs:
@@ -85,5 +85,5 @@ def test_every_line_stands_once_on_a_tile_that_holds_it(
 )
 def test_layers_that_do_not_go_on_tiles(rows, cols, columns_per_output):
     with pytest.raises(InputError, match=f"{rows} rows and {cols} columns") as error:
-        tile_grid(rows, cols, columns_per_output, TileConfig())
+        tile_grid((rows, cols), columns_per_output, TileConfig())
     assert is_one_sentence(error.value)

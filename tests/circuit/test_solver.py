@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rram_jax.circuit.config import ArrayConfig
-from rram_jax.circuit.solver import solve_crossbar
+from rram_jax.circuit.solver import _kcl, solve_crossbar
 from rram_jax.errors import InputError
 from tests.helpers import (
     assert_gradient,
@@ -95,12 +95,12 @@ def test_against_a_dense_nodal_matrix(name):
 
 
 def test_against_the_dense_matrix_where_wires_win():
-    # 100 Ohm a segment at cells down to 500 Ohm: the far corner sees next to nothing.
+    # 100 Ohm a segment at cells down to 500 Ohm: far columns see next to nothing.
     g = uneven_cells(3, 11, 17, r_on=500.0, r_off=2e3)
     array = ArrayConfig(r_wire_sl=100.0, r_wire_bl=60.0, r_driver=5.0, r_sense=40.0)
     drive = np.linspace(0.2, -0.15, 11)
     out, expected = _solve(drive, g, array), dense_crossbar(drive, g, array)
-    assert abs(expected["voltage"]).min() < abs(expected["voltage"]).max() / 50
+    assert abs(expected["voltage"]).max() < 0.2 / 50
     for field, value in expected.items():
         np.testing.assert_allclose(getattr(out, field), value, rtol=1e-9, atol=1e-13)
 
@@ -152,16 +152,14 @@ def test_power_in_is_power_out(name):
 
 def test_a_wrong_solution_has_a_residual():
     # The diagnostic itself: with another wire the same formula must not close.
-    from rram_jax.circuit.solver import _kcl
-
     drive, g, array = _problem("wide")
     out = _solve(drive[0], g, array)
     with jax.enable_x64(True):
         v = [jnp.asarray(x[..., None]) for x in (out.v_bl, out.v_sl)]
         foot = jnp.asarray(out.current[:, None])
-        right = _kcl(*v, jnp.asarray(g), foot, array.r_wire_bl)
-        wrong = _kcl(*v, jnp.asarray(g), foot, 1.01 * array.r_wire_bl)
-    assert right[0] < 1e-13 < 1e-8 < wrong[0]
+        right = float(_kcl(*v, jnp.asarray(g), foot, array.r_wire_bl)[0])
+        wrong = float(_kcl(*v, jnp.asarray(g), foot, 1.01 * array.r_wire_bl)[0])
+    assert right < 1e-13 < 1e-8 < wrong
 
 
 @pytest.mark.parametrize("array", [UNEVEN, FLOATING, GROUNDED])

@@ -48,6 +48,13 @@ def test_a_known_neuron_is_found_again(advance):
     assert fit.curve == pytest.approx(TRUTH.curve, abs=1.0)
 
 
+def test_an_earlier_ramp_takes_the_offset_away():
+    config = dataclasses.replace(CONFIG, ramp_advance=0.81)
+    # float32: two numbers below one.
+    assert float(TRUTH.params(config).offset) == pytest.approx(0, abs=1e-7)
+    assert float(TRUTH.params(CONFIG).offset) == pytest.approx(0.31, abs=1e-7)
+
+
 def test_a_fit_is_judged_on_counts_and_crossings():
     stairs, difference, counts, _ = observed(CONFIG, seed=3)
     says = judge(TRUTH, stairs, difference, counts, CONFIG)

@@ -10,13 +10,13 @@ from rram_jax.neuron.config import SLOTS, NeuronConfig
 def test_integration_capacitor_by_hand():
     # gm 168 uS, 15 x 5 ns, 8 mV over 0.45 V: 224 fF, of which 30 fF are parasitic.
     config = NeuronConfig(v_full=8e-3)
-    assert config.c_total == pytest.approx(224e-15, rel=1e-12)
-    assert config.c_int == pytest.approx(194e-15, rel=1e-12)
+    assert config.c_total == pytest.approx(224e-15, rel=1e-12, abs=0)
+    assert config.c_int == pytest.approx(194e-15, rel=1e-12, abs=0)
 
 
 def test_capacitor_and_widths_follow_bias_and_slot():
     slow = NeuronConfig(v_full=8e-3, i_bias=10e-6, t_slot=10e-9)
-    assert slow.c_int == pytest.approx(209e-15, rel=1e-12)
+    assert slow.c_int == pytest.approx(209e-15, rel=1e-12, abs=0)
     assert slow.width_scale == pytest.approx(0.5, rel=1e-12)
 
 

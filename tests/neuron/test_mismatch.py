@@ -16,9 +16,9 @@ CONFIG = NeuronConfig(v_full=8e-3)
 def test_gate_areas_by_hand():
     area = dict(zip(MISMATCHED, gate_areas(CONFIG), strict=True))
     assert len(area) == 20
-    assert area["gm_in_a"] == pytest.approx(20e-6 * 0.5e-6)
-    assert area["latch_in_p"] == pytest.approx(8e-6 * 0.3e-6)
-    assert area["latch_p_op"] == pytest.approx(2e-6 * 0.15e-6)
+    # Square micrometres: 20 x 0.5, 8 x 0.3 and 2 x 0.15.
+    got = [area[name] * 1e12 for name in ("gm_in_a", "latch_in_p", "latch_p_op")]
+    assert got == pytest.approx([10, 2.4, 0.3])
 
 
 def test_the_gm_cell_shrinks_with_its_bias_and_the_latch_does_not():

@@ -1,0 +1,123 @@
+import collections
+
+import numpy as np
+import pytest
+
+from rram_jax.circuit.config import TileConfig, tile_grid
+from rram_jax.circuit.wiring import (
+    layer_resistors,
+    multiport_resistors,
+    sensed_transfer,
+    tile_places,
+)
+from tests.helpers import solve_resistors, uneven_cells
+
+# Three row tiles of 4, 4 and 2 rows; two column tiles of 4 and 2 columns, c = 2.
+TILE = TileConfig(
+    rows=4,
+    cols=5,
+    r_wire_sl=3.0,
+    r_wire_bl=7.0,
+    r_strap=2.5,
+    r_driver_pos=30.0,
+    r_driver_neg=50.0,
+)
+ROWS, COLS, C = 10, 6, 2
+
+
+def _resistance():
+    return 1 / uneven_cells(6, ROWS, COLS)
+
+
+def _drivers(parts):
+    """Drivers from d{i} to every terminal of row i."""
+    terminals = sorted({n for p in parts for n in p[:2] if n.startswith("r")})
+    rows = [int(n[1:].split("_")[0]) for n in terminals]
+    return [
+        (f"d{i}", n, (30.0, 50.0)[i % 2]) for i, n in zip(rows, terminals, strict=True)
+    ]
+
+
+def test_places_by_hand():
+    places = tile_places(tile_grid((ROWS, COLS), C, TILE))
+    found = [(list(p.rows), list(p.cols), p.col_tile, p.tap_row) for p in places]
+    assert found == [
+        ([0, 1, 2, 3], [0, 1, 2, 3], 0, 1),
+        ([4, 5, 6, 7], [0, 1, 2, 3], 0, 5),
+        ([8, 9], [0, 1, 2, 3], 0, 9),
+        ([0, 1, 2, 3], [4, 5], 1, 1),
+        ([4, 5, 6, 7], [4, 5], 1, 5),
+        ([8, 9], [4, 5], 1, 9),
+    ]
+    assert places[5].ports == ["r8_1", "r9_1", "b9_4", "b9_5"]
+
+
+def test_every_cell_and_wire_stands_once():
+    resistance = _resistance()
+    parts = layer_resistors(resistance, TILE, C)
+    cells = {
+        (i, j): r
+        for a, b, r in parts
+        for i in range(ROWS)
+        for j in range(COLS)
+        if (a, b) == (f"w{i}_{j}", f"b{i}_{j}")
+    }
+    assert len(cells) == ROWS * COLS
+    for (i, j), r in cells.items():
+        assert r == resistance[i, j]
+    assert len({frozenset(p[:2]) for p in parts}) == len(parts)
+    counted = collections.Counter(r for _, _, r in parts)
+    assert counted[3.0] == ROWS * COLS  # source line: one segment before each cell
+    assert counted[7.0] == 7 * COLS  # bit line: 3 + 3 + 1 segments
+    assert counted[2.5] == 3 * COLS  # tap to tap twice, and to the output
+    assert len(parts) == 2 * ROWS * COLS + 10 * COLS
+    # Between an even number of taps the strap's middle is a node of its own.
+    even = layer_resistors(resistance[:8], TILE, C)
+    assert ("b1_3", "m3", 1.25) in even
+    assert ("m3", "b5_3", 1.25) in even
+    assert ("m3", "s1", 2.5) in even
+    assert ("b5_3", "s1", 2.5) in parts
+
+
+def test_driver_currents_of_the_multiport_are_those_of_the_cells():
+    resistance = _resistance()
+    full = layer_resistors(resistance, TILE, C)
+    ports = multiport_resistors(resistance, TILE, C)
+    assert not any(n[0] == "w" for p in ports for n in p[:2])
+    assert min(r for _, _, r in ports) > 0
+    volts = np.random.default_rng(4).uniform(-0.2, 0.2, ROWS)
+    fixed = {f"d{i}": float(v) for i, v in enumerate(volts)}
+    answers = []
+    for parts in (full, ports):
+        drivers = _drivers(parts)
+        assert len(drivers) == 2 * ROWS
+        node = solve_resistors([*parts, *drivers], fixed)
+        currents = [(node[a] - node[b]) / r for a, b, r in drivers]
+        sensed = [node[f"s{o}"] for o in range(COLS // C)]
+        answers.append((currents, sensed))
+    (currents, sensed), (port_currents, port_sensed) = answers
+    # Couplings below 1e-12 of the largest are left out; currents here are 1e-6 A
+    # and more, differences of volts with digits of 1e-16 over 30 Ohm.
+    np.testing.assert_allclose(port_currents, currents, rtol=1e-7, atol=1e-13)
+    np.testing.assert_allclose(port_sensed, sensed, rtol=1e-9)
+    assert abs(np.sum(currents)) < 1e-12  # all rows: what comes in goes out
+
+
+def test_sensed_transfer_against_the_dense_matrix():
+    parts = layer_resistors(_resistance(), TILE, C)
+    transfer = sensed_transfer(parts, ROWS, COLS // C, (30.0, 50.0))
+    assert transfer.shape == (ROWS, COLS // C)
+    for driven in (0, 3, 9):
+        fixed = {f"d{i}": float(i == driven) for i in range(ROWS)}
+        node = solve_resistors([*parts, *_drivers(parts)], fixed)
+        sensed = [node[f"s{o}"] for o in range(COLS // C)]
+        np.testing.assert_allclose(transfer[driven], sensed, rtol=1e-10)
+
+
+@pytest.mark.parametrize("reduce", [layer_resistors, multiport_resistors])
+def test_a_deck_can_be_written_from_it(reduce):
+    # Plain finite numbers under names that a netlist takes.
+    for a, b, r in reduce(_resistance(), TILE, C):
+        assert type(r) is float
+        assert 0 < r < np.inf
+        assert f"{a}{b}".replace("_", "").isalnum()
