@@ -5,7 +5,6 @@ import dataclasses
 import importlib
 import importlib.metadata
 import inspect
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,10 +60,6 @@ def main(argv: list[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
         return _fail("Interrupted: the same command goes on from where it was.", 130)
-    except BrokenPipeError:
-        # The reader of a pipe has gone; the interpreter must not write to it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except InputError as error:
         return _fail(str(error), 2)
     except NgspiceError as error:
@@ -100,13 +95,14 @@ def read_arguments(name: str, arguments: list[str]) -> Any:
     ):
         return settings
 
-    return tyro.cli(
+    settings = tyro.cli(
         take,
         prog=f"rram-jax {name}",
         description=inspect.cleandoc(record.__doc__ or ""),
         args=arguments,
         registry=_registry(),
     )
+    return record(**vars(settings))
 
 
 def _choose(argv: list[str]) -> tuple[str, list[str]]:

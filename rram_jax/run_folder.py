@@ -178,14 +178,24 @@ def _state(path: Path, asked: dict[str, Any]) -> Literal["new", "resumed", "fini
             )
         return "new"
     found = _read_object(path / "config.json")
-    for key in sorted(asked.keys() | found.keys()):
-        if asked.get(key) != found.get(key):
-            raise InputError(
-                f"{path} holds a run with {key} = {_short(found.get(key))}, and"
-                f" {_short(asked.get(key))} is asked for: give another --out, or leave"
-                " it out for a folder named after the configuration."
-            )
+    if asked != found:
+        key, here, wanted = _difference(found, asked)
+        raise InputError(
+            f"{path} holds a run with {key} = {_short(here)}, and {_short(wanted)} is"
+            " asked for: give another --out, or leave it out for a folder named after"
+            " the configuration."
+        )
     return "finished" if (path / "metrics.json").is_file() else "resumed"
+
+
+def _difference(here: Any, wanted: Any, key: str = "") -> tuple[str, Any, Any]:
+    """The first key, dotted, under which two unequal trees differ, and both values."""
+    if not isinstance(here, dict) or not isinstance(wanted, dict):
+        return key, here, wanted
+    names = sorted(here.keys() | wanted.keys(), key=lambda n: (n != "command", n))
+    name = next(n for n in names if here.get(n) != wanted.get(n))
+    below = f"{key}.{name}" if key else name
+    return _difference(here.get(name), wanted.get(name), below)
 
 
 def _short(value: Any) -> str:

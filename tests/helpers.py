@@ -53,7 +53,9 @@ def solve_resistors(
     wires = [(find(a), find(b), 1 / r) for a, b, r in parts if 0 < r < math.inf]
     reached = set(known)
     for _ in nodes:
-        reached |= {n for a, b, _ in wires if a in reached or b in reached for n in (a, b)}
+        reached |= {
+            n for a, b, _ in wires if a in reached or b in reached for n in (a, b)
+        }
     free = sorted(reached - set(known))
     index = {n: k for k, n in enumerate(free)}
     matrix, current = np.zeros((len(free), len(free))), np.zeros(len(free))
@@ -88,7 +90,9 @@ def dense_crossbar(drive, conductance, array) -> dict[str, np.ndarray]:
     v = solve_resistors(parts, {f"in{i}": float(u) for i, u in enumerate(drive)})
 
     def grid(name):
-        return np.array([[v[f"{name}{i},{j}"] for j in range(cols)] for i in range(rows)])
+        return np.array(
+            [[v[f"{name}{i},{j}"] for j in range(cols)] for i in range(rows)]
+        )
 
     v_sl, v_bl = grid("sl"), grid("bl")
     return {
@@ -100,7 +104,9 @@ def dense_crossbar(drive, conductance, array) -> dict[str, np.ndarray]:
     }
 
 
-def uneven_cells(seed: int, rows: int, cols: int, r_on=4500.0, r_off=52e3) -> np.ndarray:
+def uneven_cells(
+    seed: int, rows: int, cols: int, r_on=4500.0, r_off=52e3
+) -> np.ndarray:
     """Conductances [S] of mixed states, spread, no two alike."""
     rng = np.random.default_rng(seed)
     median = np.where(rng.random((rows, cols)) < 0.4, r_on, r_off)
@@ -116,6 +122,7 @@ def assert_gradient(fn, x, seed=0, *, rel_step=1e-6, rtol=1e-6):
     """
     noise = np.random.default_rng(seed).standard_normal(np.shape(x))
     direction = x * jnp.asarray(noise)
+    fn = jax.jit(fn)
     above, below = fn(x + rel_step * direction), fn(x - rel_step * direction)
     slope = (above - below) / (2 * rel_step)
     assert slope.dtype == jnp.float64, "differences need x64"

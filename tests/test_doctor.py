@@ -38,7 +38,7 @@ def test_what_is_missing_is_said_and_printed(bare):
     assert examination["osdi_compiler"] is False
     assert examination["data"] is None
     only(examination, "ngspice was not found as `/nowhere/ngspice`")
-    assert "pip install 'rram_jax[osdi]'" in only(examination, "No compiler")
+    assert "'rram_jax[osdi]'" in only(examination, "No Verilog-A compiler")
     only(examination, "RRAM_JAX_DATA is not set")
     text = printed(examination)
     for sentence in examination["missing"]:

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "rram_jax"
 
 FOUNDATION = {"types", "errors", "toml_file", "spice_files", "numerics"}
 PHYSICS = FOUNDATION | {"device", "circuit", "neuron", "chip"}
-EVERYTHING = PHYSICS | {"data", "qnn", "ngspice", "report", "doctor"}
+EVERYTHING = PHYSICS | {"data", "qnn", "ngspice", "run_folder", "doctor", "report"}
 
 # What each folder, and each file beside them, may import of the package.
 LAYERS = {
@@ -25,9 +25,11 @@ LAYERS = {
     "chip": FOUNDATION | {"device", "circuit", "neuron"},
     "qnn": PHYSICS | {"data"},
     "ngspice": PHYSICS,
+    "run_folder": {"errors"},
     "doctor": {"errors", "data", "ngspice"},
     "report": EVERYTHING,
-    "cli": EVERYTHING,
+    "commands": EVERYTHING,
+    "cli": EVERYTHING | {"commands"},
     "__init__": EVERYTHING,
 }
 
@@ -96,6 +98,7 @@ def test_the_package_keeps_its_import_order():
         ("qnn/train.py", "import orbax.checkpoint as ocp"),
         ("qnn/train.py", "from rram_jax.report.html import write"),
         ("report/html.py", "from subprocess import run"),
+        ("report/html.py", "from rram_jax.commands.train import train"),
         ("data/idx.py", "from rram_jax.numerics import straight_through"),
         ("tuning/search.py", ""),
         ("helpers.py", ""),

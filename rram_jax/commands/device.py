@@ -29,12 +29,11 @@ def _list() -> None:
     cards = [load_card(name) for name in preset_names()]
     show_table(
         "Device cards, resistances in Ohm",
-        ("name", *columns, "source"),
-        (
-            (card.name, *(f"{getattr(card, c):g}" for c in columns), card.source)
-            for card in cards
-        ),
+        ("name", *columns),
+        ((card.name, *(f"{getattr(card, c):g}" for c in columns)) for card in cards),
     )
+    for card in cards:
+        say(f"{card.name}: {card.source}")
     say("Each goes as --device into other commands; `device show NAME` tells more.")
 
 

@@ -105,9 +105,10 @@ def _resolve(
     config: EvaluateCommand, checkpoint: Checkpoint, dataset: Dataset, card: DeviceCard
 ) -> dict[str, Any]:
     """Everything that the result depends on."""
-    asked = dataclasses.asdict(config) | {"checkpoint": str(config.checkpoint)}
-    for elsewhere in ("data_dir", "json", "out"):
-        del asked[elsewhere]
+    asked = dataclasses.asdict(config)
+    # Where things lie is no part of it: the network's digest stands for the folder.
+    for path in ("checkpoint", "data_dir", "json", "out"):
+        del asked[path]
     neuron_card = dataclasses.asdict(load_neuron_card(config.design.neuron_card))
     text = json.dumps(neuron_card, sort_keys=True)
     return asked | {
@@ -197,7 +198,7 @@ def _chunks(
 def _point(sigma: float, rows: list[list[float]]) -> dict[str, Any]:
     """What the chips at one spread say together."""
     _, _, accuracy, ties = np.array([row for row in rows if row[0] == sigma]).T
-    summary = summarise(accuracy)
+    summary = summarise(accuracy.tolist())
     return {
         "sigma_lrs": sigma,
         "accuracy_mean": summary.mean,

@@ -39,7 +39,7 @@ def characterise(
     """Measure what `plan` asks for and write `<name>.toml` into the folder `out`.
 
     Every finished measurement is kept there as a JSON file, and a run that was stopped
-    goes on where it was. The default plan takes 25 minutes of one core.
+    goes on where it was. The default plan takes about 20 minutes of one core.
 
     Args:
         out: Folder, made if need be.

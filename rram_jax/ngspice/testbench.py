@@ -229,7 +229,7 @@ def noise_density(config: NeuronConfig, frequency: float) -> float:
         *(str(s) for s in neuron_subcircuits("0", config) if s.name == "bias0"),
         bias_instance("0"),
         f"Vbl bl 0 dc {V_CM} ac 1",
-        "Xg bl cm out dum vpre 0 on on 0 vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
+        "Xg bl cm out dum vpre 0 on 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
         f"Von on 0 {V_DD}",
         "Lzero out xg.hold 1e3",
         OPTIONS,

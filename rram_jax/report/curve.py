@@ -22,7 +22,8 @@ def accuracy_curve_figure(
     """
     datasets = dict.fromkeys(p["dataset"] for points in tables.values() for p in points)
     figure, axes = new_figure(
-        f"Accuracy of sampled chips on {', '.join(datasets)}",
+        f"Sampled chips on {', '.join(datasets)}: mean with its 95 % interval,\n"
+        "shaded to the 1st percentile; dotted: ideal cells, wires and neurons",
         "spread of LRS cells, standard deviation of ln R",
         "accuracy [%]",
     )
@@ -47,7 +48,7 @@ def accuracy_curve_figure(
             marker="o",
             markersize=4,
             capsize=3,
-            label=f"{label}: mean and its 95 % interval",
+            label=label,
         )
         axes.fill_between(
             sigma,
@@ -56,14 +57,7 @@ def accuracy_curve_figure(
             color=colour,
             alpha=0.15,
             linewidth=0,
-            label="to the 1st percentile of chips",
         )
-        axes.plot(
-            sigma,
-            percent("accuracy_ideal"),
-            color=colour,
-            linestyle=":",
-            label="ideal cells, wires and neurons",
-        )
-    axes.legend(frameon=False, fontsize=8)
+        axes.plot(sigma, percent("accuracy_ideal"), color=colour, linestyle=":")
+    axes.legend(frameon=False)
     return save_figure(figure, path)

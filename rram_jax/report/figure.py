@@ -18,12 +18,23 @@ def new_figure(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes; no window, no global state."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    style_axes(axes, x_label, y_label)
+    set_title(axes, title)
+    return figure, axes
+
+
+def style_axes(axes: Axes, x_label: str, y_label: str) -> None:
+    """Label a pair of axes; light grid, no box."""
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+
+
+def set_title(axes: Axes, title: str) -> None:
+    """Write a title as it is: names in it may hold dollar signs."""
+    axes.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:

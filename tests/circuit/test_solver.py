@@ -229,7 +229,9 @@ def test_gradients_against_differences(name):
 
         def of(drive, g):
             out = solve_crossbar(drive, g, array)
-            return (weight * (out.voltage + 1e3 * out.current)).sum() + out.v_bl[0, 0, 0]
+            return (weight * (out.voltage + 1e3 * out.current)).sum() + out.v_bl[
+                0, 0, 0
+            ]
 
         assert_gradient(partial(of, jnp.asarray(drive)), jnp.asarray(g))
         assert_gradient(lambda u: of(u, jnp.asarray(g)), jnp.asarray(drive))

@@ -63,14 +63,19 @@ from rram_jax.ngspice.farm import run_jobs
 from tests.ngspice.processes import hang_in_ngspice
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    run_jobs(hang_in_ngspice, [folder] * 3, workers=2, on_done=print)
+    work, idle = map(Path, sys.argv[1:])
+    run_jobs(
+        hang_in_ngspice,
+        [work, None, work],
+        workers=3,
+        on_done=lambda index, result: idle.touch(),
+    )
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_no_process_and_no_folder(tmp_path, number):
-    fake, work = tmp_path / "ngspice", tmp_path / "work"
+    fake, work, idle = (tmp_path / name for name in ("ngspice", "work", "idle"))
     fake.write_text(
         "#!/bin/sh\n[ $1 = --version ] && echo ngspice-46 && exit\n"
         f"touch '{tmp_path}'/pid-$$ '{tmp_path}'/pid-$PPID\nexec sleep 600\n"
@@ -78,12 +83,13 @@ def test_a_signal_leaves_no_process_and_no_folder(tmp_path, number):
     fake.chmod(0o755)
     (tmp_path / "script.py").write_text(SCRIPT)
     parent = subprocess.Popen(
-        [sys.executable, tmp_path / "script.py", work],
+        [sys.executable, tmp_path / "script.py", work, idle],
         env={**os.environ, "NGSPICE": str(fake), "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    wait_until(lambda: len(pids(tmp_path)) == 4, 60)  # two workers and their ngspice
+    # Two workers with their ngspice, and a third that has nothing to do.
+    wait_until(lambda: len(pids(tmp_path)) == 4 and idle.exists(), 60)
     if number == signal.SIGINT:
         os.killpg(parent.pid, number)  # as a terminal does: to the workers as well
     else:

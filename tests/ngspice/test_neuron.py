@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rram_jax.neuron.calibrate import crossings, latch_threshold
 from rram_jax.neuron.card import load_neuron_card, with_card
 from rram_jax.neuron.config import LEAD, SLOTS, V_CM, V_DD, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
@@ -169,17 +170,19 @@ def test_time_above_a_threshold_is_interpolated():
 # -- with ngspice --------------------------------------------------------------------
 
 
-def said(config, stairs, delvto=None):
-    """Counts that the card's model gives."""
+def position_of(config, stairs, delvto):
+    """[slots] Where the card's model crosses."""
     card = load_neuron_card()
+    offset, gain = position_shift(jnp.asarray(delvto, jnp.float32), config, card)
     params = card.params(config)
-    if delvto is not None:
-        offset, gain = position_shift(jnp.asarray(delvto, jnp.float32), config, card)
-        params = dataclasses.replace(
-            params, offset=params.offset + offset, gain=params.gain + gain
-        )
-    position = crossing(jnp.asarray(stairs, jnp.float32), params)
-    return np.asarray(to_counts(position, config))
+    params = dataclasses.replace(
+        params, offset=params.offset + offset, gain=params.gain + gain
+    )
+    return np.asarray(crossing(jnp.asarray(stairs, jnp.float32), params))
+
+
+def counts_of(position, config):
+    return np.asarray(to_counts(jnp.asarray(position), config))
 
 
 def agree(counts, model):
@@ -193,21 +196,57 @@ def agree(counts, model):
     assert np.mean(miss == 0) >= 0.9
 
 
-@pytest.mark.ngspice
-def test_hidden_neurons_agree_with_the_card_mismatch_included():
+@pytest.fixture(scope="module")
+def hidden():
+    """24 hidden neurons: 8 nominal, 8 with gm cells and 8 with latches far off."""
     config = with_card(HIDDEN, load_neuron_card())
     rng = np.random.default_rng(11)
-    stairs = random_staircases(rng, config, 16)
-    sigma = 4e-9 / np.sqrt(gate_areas(config))
-    shifts = sigma * rng.standard_normal((16, len(MISMATCHED)))
-    shifts[:8] = 0.0
+    stairs = random_staircases(rng, config, 24)
+    shifts = rng.standard_normal((24, len(MISMATCHED))) * 4e-9
+    shifts /= np.sqrt(gate_areas(config))
+    in_latch = np.array([name.startswith("latch_") for name in MISMATCHED])
+    part = np.arange(24)[:, None] // 8
+    # So far off that a wrong slope shows; at four sigmas of everything the auto-zero's
+    # range ends in one cell of eight.
+    shifts *= 2 * ((part == 1) & ~in_latch) + 4 * ((part == 2) & in_latch)
     delvto = [dict(zip(MISMATCHED, row.tolist(), strict=True)) for row in shifts]
     run = simulate_columns(config, stairs, delvto)
-    agree(run.counts, said(config, stairs, shifts))
-    # Pulses are whole slots within 0.02, and so are the rows behind their drivers.
+    return config, run, position_of(config, stairs, shifts), stairs
+
+
+@pytest.mark.ngspice
+def test_hidden_neurons_count_as_the_card_says(hidden):
+    config, run, position, stairs = hidden
+    agree(run.counts, counts_of(position, config))
+    nominal = position_of(config, stairs, np.zeros((24, len(MISMATCHED))))
+    off = np.abs(run.counts - counts_of(nominal, config))
+    assert off[:8].sum() <= 1
+    assert off[16:].sum() >= 2  # what the slopes of the latch have to explain
+
+
+@pytest.mark.ngspice
+def test_hidden_neurons_cross_where_the_card_says(hidden):
+    config, run, position, stairs = hidden
+    same_latch = slice(0, 16)
+    difference, counts = run.difference[same_latch], run.counts[same_latch]
+    threshold, doubt = latch_threshold(difference, counts)
+    miss = np.abs(crossings(difference, threshold, config) - position[same_latch])
+    doubt *= SLOTS / config.swing
+    # What the card was measured to, 0.03 slots, and the doubt about the threshold.
+    assert np.nanmax(miss[:8]) < 0.04 + doubt
+    # Slopes are a first order; two sigmas in all transistors leave some second.
+    assert np.nanmax(miss[8:]) < 0.1 + doubt
+    nominal = position_of(config, stairs, np.zeros((24, len(MISMATCHED))))
+    moved = crossings(difference, threshold, config) - nominal[same_latch]
+    assert np.nanmax(np.abs(moved[8:])) > 0.2 + doubt
+
+
+@pytest.mark.ngspice
+def test_hidden_neurons_drive_whole_slots_and_draw_their_bias(hidden):
+    config, run, *_ = hidden
     assert run.pulse_width == pytest.approx(run.counts, abs=0.02)
     # 20 uA in the pair, 5 in the auxiliary one, the rest in the mirror: 43 uA.
-    power = run.energy["gm"] / run.t_stop / 16
+    power = run.energy["gm"] / run.t_stop / 24
     assert power == pytest.approx(43e-6 * V_DD, rel=0.1)
 
 
@@ -216,7 +255,8 @@ def test_output_neurons_see_sums_below_zero():
     config = with_card(OUTPUT, load_neuron_card())
     stairs = random_staircases(np.random.default_rng(12), config, 16)
     counts = simulate_columns(config, stairs, gate=False).counts
-    agree(counts, said(config, stairs))
+    nominal = np.zeros((16, len(MISMATCHED)))
+    agree(counts, counts_of(position_of(config, stairs, nominal), config))
     below = stairs.mean(1) < -1e-3
     assert below.any()
     assert (counts[below] > 0).any()
@@ -237,7 +277,10 @@ def test_row_drivers_are_alike_at_every_level():
 def test_noise_of_the_cell_is_that_of_its_transistors():
     # 4 k T 2/3 over 168 uS for each of the pair, about three times that in all.
     pair = np.sqrt(2 * 4 * 1.38e-23 * 300 * 2 / 3 / 168e-6)
-    assert 1.2 * pair < noise_density(HIDDEN, 6.7e6) < 3 * pair
+    noise = noise_density(HIDDEN, 6.7e6)
+    assert 1.2 * pair < noise < 3 * pair
+    # C_int has no part in it.
+    assert noise_density(OUTPUT, 6.7e6) == pytest.approx(noise, rel=1e-3, abs=0)
 
 
 @pytest.mark.ngspice

@@ -1,0 +1,143 @@
+"""What ngspice and the surrogate said about every simulated image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rram_jax.report.runs import DeckResult, VerifiedRun
+from rram_jax.report.text import Share, Table, make_table
+
+FEW = 100
+"""[-] Fewer simulated images than this are called few."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageAnswer:
+    """One image on one chip, both answers side by side."""
+
+    array: str
+    chip: int
+    image: int
+    label: int
+    spice: str
+    """Winner in words."""
+    surrogate: str
+    agree: bool
+    counts: tuple[int, ...]
+    counts_surrogate: tuple[int, ...]
+    """From ngspice's own hidden codes."""
+
+
+def image_answers(verified: Mapping[str, VerifiedRun]) -> list[ImageAnswer]:
+    """One row an image, run after run."""
+    return [
+        ImageAnswer(
+            array=name,
+            chip=deck.chip,
+            image=deck.image,
+            label=deck.label,
+            spice=winner_text(deck.winner_spice),
+            surrogate=winner_text(deck.winner_surrogate),
+            agree=deck.winner_spice == deck.winner_surrogate,
+            counts=deck.counts,
+            counts_surrogate=tuple(
+                run.codes.outputs(deck.chip, deck.image).surrogate.tolist()
+            ),
+        )
+        for name, run in verified.items()
+        for deck in run.decks
+    ]
+
+
+def winner_text(winner: tuple[int, ...]) -> str:
+    """Such as 7, or 3 and 8 (tie)."""
+    text = " and ".join(map(str, winner))
+    return text if len(winner) == 1 else f"{text} (tie)"
+
+
+def agreement(run: VerifiedRun) -> dict[str, Share]:
+    """The run's shares by what they count."""
+    m = run.metrics
+    decks, counts = len(run.decks), sum(len(deck.counts) for deck in run.decks)
+    return {
+        "hidden codes equal": Share.from_mean(m.codes_equal, m.n_codes),
+        "hidden codes equal, active neurons only": Share.from_mean(
+            m.codes_equal_active, m.n_active
+        ),
+        "hidden codes within 1": Share.from_mean(m.codes_within_1, m.n_codes),
+        "output counts equal": Share.from_mean(m.counts_equal, counts),
+        "output counts within 1": Share.from_mean(m.counts_within_1, counts),
+        "same winner, end to end": Share.from_mean(m.winner_equal, decks),
+        "right answer: ngspice": Share.from_mean(m.accuracy_spice, decks),
+        "right answer: surrogate": Share.from_mean(m.accuracy_surrogate, decks),
+    }
+
+
+def agreement_table(verified: Mapping[str, VerifiedRun]) -> Table:
+    """Counts, percentages and intervals; three columns a run."""
+    shares = {name: agreement(run) for name, run in verified.items()}
+    header = ["what"]
+    for name in shares:
+        header += [name, "share", "95 % interval"]
+    rows = []
+    for what in next(iter(shares.values())):
+        row = [what]
+        for by_what in shares.values():
+            share = by_what[what]
+            row += [share.counted, share.percent, share.bounds]
+        rows.append(row)
+    return make_table(header, rows)
+
+
+def sample_sentence(run: VerifiedRun) -> str:
+    """How much the number of simulated images can tell."""
+    winner = agreement(run)["same winner, end to end"]
+    low, high = winner.interval
+    images = f"{run.metrics.n_images} images on {run.metrics.n_chips} chip"
+    images += "s" if run.metrics.n_chips != 1 else ""
+    said = (
+        f"The same winner in {winner.counted} ({images}, {run.metrics.array}) leaves"
+        f" between {100 * low:.0f} and {100 * high:.0f} % for the true share."
+    )
+    if winner.n < FEW:
+        said = (
+            f"{said} That is a small sample: it checks the circuit, and says little"
+            " about accuracy."
+        )
+    return said
+
+
+def same_images(a: VerifiedRun, b: VerifiedRun) -> tuple[Share, Share] | None:
+    """Hidden codes and output counts of ngspice that two runs share.
+
+    None where no image was simulated in both on the same chip of the same network.
+    """
+    ours, theirs = _decks(a), _decks(b)
+    both = sorted(ours.keys() & theirs.keys())
+    same_chips = (
+        a.metrics.network_sha256 == b.metrics.network_sha256
+        and a.config.seed == b.config.seed
+        and a.config.mismatch == b.config.mismatch
+        and a.config.device_card == b.config.device_card
+    )
+    if not both or not same_chips:
+        return None
+    equal = [_codes(a, *key) == _codes(b, *key) for key in both]
+    counts = [np.equal(ours[key].counts, theirs[key].counts) for key in both]
+    codes, counts = np.concatenate(equal), np.concatenate(counts)
+    return (
+        Share(k=int(codes.sum()), n=codes.size),
+        Share(k=int(counts.sum()), n=counts.size),
+    )
+
+
+def _decks(run: VerifiedRun) -> dict[tuple[int, int], DeckResult]:
+    return {(deck.chip, deck.image): deck for deck in run.decks}
+
+
+def _codes(run: VerifiedRun, chip: int, image: int) -> np.ndarray:
+    """Hidden codes of one deck, in the order of layers and neurons."""
+    hidden = run.codes.hidden
+    deck = hidden.where((hidden.chip == chip) & (hidden.image == image))
+    return deck.spice[np.lexsort((deck.neuron, deck.layer))]

@@ -1,0 +1,221 @@
+"""The report's tables of conditions, accuracies, energies and sizes."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from rram_jax.circuit.encode import SLOTS
+from rram_jax.device.card import DeviceCard
+from rram_jax.neuron.config import NeuronConfig
+from rram_jax.report.energy import BLOCKS
+from rram_jax.report.runs import CurvePoint, TrainedRun, VerifiedRun
+from rram_jax.report.schematic import size_text, sizes
+from rram_jax.report.text import Table, make_table, percent, significant
+
+LEVELS = {"vp": "v_cm + v_read", "vm": "v_cm - v_read", "cm": "v_cm"}
+"""Reference levels of the rows by the names of their nodes."""
+
+
+def conditions(
+    run: VerifiedRun, points: Mapping[str, tuple[CurvePoint, ...]]
+) -> list[tuple[str, str]]:
+    """What was run, as name and value."""
+    m, c, v = run.metrics, run.config, run.versions
+    first = next(iter(points.values()))[0]
+    return [
+        ("data set", m.dataset),
+        ("network", f"{m.network}, {m.n_cells:,} RRAM cells"),
+        (
+            "accuracy curve",
+            f"{first.n_images:,} test images, {first.n_chips} chips a spread, device"
+            f" card {first.device}, seed {first.seed}",
+        ),
+        (
+            "ngspice",
+            f"{m.simulator}, solver {m.solver}; {m.n_mosfets:,} transistors;"
+            f" {m.seconds_per_image:.0f} s an image",
+        ),
+        (
+            "simulated",
+            f"{m.n_images} test images (the first of the set) on {m.n_chips}"
+            f" chip{'s' if m.n_chips > 1 else ''}, seed {c.seed}, mismatch"
+            f" {'on' if c.mismatch else 'off'}",
+        ),
+        (
+            "cells in ngspice",
+            f"device card {c.device_card.name}, sigma_LRS {m.sigma_lrs:g}",
+        ),
+        ("neurons", f"neuron card {c.design.neuron_card}"),
+        (
+            "software",
+            f"rram_jax {v.rram_jax or 'from its sources'}, jax {v.jax}, numpy"
+            f" {v.numpy}, Python {v.python}, {v.platform}",
+        ),
+        ("commit", v.git_commit or "not from a checkout"),
+        ("started", v.started.replace("T", " ").replace("+00:00", " UTC")),
+    ]
+
+
+def trained_table(networks: Mapping[str, TrainedRun]) -> Table:
+    """One row a network."""
+    return make_table(
+        (
+            "network",
+            "trained for sigma_LRS",
+            "epochs",
+            "seed",
+            "binary weights",
+            "validation, ideal circuit",
+            "test, ideal circuit",
+        ),
+        (
+            (
+                label,
+                f"{run.config.sigma_lrs:g}",
+                str(run.metrics.epochs),
+                str(run.config.seed),
+                f"{run.metrics.n_weights:,}",
+                percent(run.metrics.accuracy_validation, 2),
+                percent(run.metrics.accuracy_ideal, 2),
+            )
+            for label, run in networks.items()
+        ),
+    )
+
+
+def curve_table(points: Mapping[str, tuple[CurvePoint, ...]]) -> Table:
+    """One row a network and spread, accuracies in per cent."""
+    header = ("network", "sigma_LRS", "ideal", "mean", "95 % interval of the mean")
+    rows = [
+        (
+            label,
+            f"{p.sigma_lrs:g}",
+            f"{100 * p.accuracy_ideal:.2f}",
+            f"{100 * p.accuracy_mean:.2f}",
+            f"{100 * p.ci95[0]:.2f} to {100 * p.ci95[1]:.2f}",
+            f"{100 * p.accuracy_p01:.2f}",
+            f"{100 * p.accuracy_worst:.2f}",
+        )
+        for label, curve in points.items()
+        for p in curve
+    ]
+    return make_table((*header, "1st percentile", "worst chip"), rows)
+
+
+def gain_sentence(points: Mapping[str, tuple[CurvePoint, ...]], label: str) -> str:
+    """What a network gains over the first one, at the largest spread of both."""
+    first, *_ = points
+    ours = {p.sigma_lrs: p for p in points[label]}
+    theirs = {p.sigma_lrs: p for p in points[first]}
+    common = sorted(ours.keys() & theirs.keys())
+    if not common:
+        return f"{label} and {first} have no spread in common."
+    parts = []
+    for sigma in common[-3:]:
+        gain = 100 * (ours[sigma].accuracy_mean - theirs[sigma].accuracy_mean)
+        worst = 100 * (ours[sigma].accuracy_worst - theirs[sigma].accuracy_worst)
+        parts.append(f"{gain:+.1f} ({worst:+.1f}) at {sigma:g}")
+    return (
+        f"{label} minus {first}, mean accuracy in points (worst chip in brackets):"
+        f" {', '.join(parts)}."
+    )
+
+
+def energy_table(verified: Mapping[str, VerifiedRun]) -> Table:
+    """Picojoules an image by block, two columns a run."""
+    header = ["block"]
+    for name in verified:
+        header += [f"{name} [pJ]", "share"]
+    blocks = {b: None for r in verified.values() for b in r.metrics.energy_by_block_j}
+    rows = []
+    for block in blocks:
+        row = [BLOCKS.get(block, block)]
+        for run in verified.values():
+            joule = run.metrics.energy_by_block_j.get(block, 0.0)
+            row += [significant(1e12 * joule), percent(joule / run.metrics.energy_j)]
+        rows.append(row)
+    total = ["all"]
+    for run in verified.values():
+        total += [significant(1e12 * run.metrics.energy_j, 4), percent(1.0)]
+    return make_table(header, [*rows, total])
+
+
+def array_energy_table(verified: Mapping[str, VerifiedRun]) -> Table:
+    """The arrays at their levels and from a regulator; peak current of each level."""
+    rows: list[list[str]] = [
+        ["arrays, delivered at the reference levels [pJ]"],
+        ["arrays, drawn from the supply by linear regulators [pJ]"],
+        ["whole network with those regulators [pJ]"],
+    ]
+    levels = {n: None for r in verified.values() for n in r.metrics.peak_current_a}
+    rows += [[f"peak current of {LEVELS.get(n, n)} [mA]"] for n in levels]
+    for run in verified.values():
+        m = run.metrics
+        at_levels = m.energy_by_block_j.get("array", 0.0)
+        regulated = m.array_from_regulator_j
+        values = [at_levels, regulated, m.energy_j - at_levels + regulated]
+        cells = [significant(1e12 * value) for value in values]
+        cells += [significant(1e3 * m.peak_current_a.get(n, 0.0)) for n in levels]
+        for row, cell in zip(rows, cells, strict=True):
+            row.append(cell)
+    return make_table(("arrays and reference levels", *verified), rows)
+
+
+def card_table(card: DeviceCard) -> Table:
+    """The numbers of a device card."""
+    numbers = dataclasses.asdict(card)
+    del numbers["name"], numbers["source"]
+    rows = [
+        (name, f"{value:g}", "Ohm" if name.startswith("r_") else "-")
+        for name, value in numbers.items()
+    ]
+    return make_table(("number", "value", "unit"), rows, (0, 2))
+
+
+def layer_table(run: VerifiedRun) -> Table:
+    """Sizes of each layer's neurons that follow from its full scale."""
+    header = (
+        "layer",
+        "full scale on the bit line [mV]",
+        "step of a code [mV]",
+        "reference below v_cm [mV]",
+        "C_int [fF]",
+        "slot [ns]",
+        "decisions",
+        "tail current [uA]",
+    )
+    return make_table(
+        header,
+        (
+            (
+                str(k),
+                f"{1e3 * n.v_full:.2f}",
+                f"{1e3 * n.v_full / SLOTS:.3f}",
+                f"{1e3 * n.v_shift:.2f}",
+                f"{1e15 * n.c_int:.0f}",
+                f"{1e9 * n.t_slot:g}",
+                str(n.decisions),
+                f"{1e6 * n.i_bias:g}",
+            )
+            for k, n in enumerate(run.config.neurons)
+        ),
+    )
+
+
+def size_tables(config: NeuronConfig) -> dict[str, Table]:
+    """Every transistor of the neuron by block, with its nodes."""
+    return {
+        block: make_table(
+            ("name", "type", "W/L [um]", "drain, gate, source"),
+            (
+                (
+                    t.name,
+                    f"{t.kind}MOS",
+                    size_text(t),
+                    f"{t.drain}, {t.gate}, {t.source}",
+                )
+                for t in transistors
+            ),
+            (0, 1, 3),
+        )
+        for block, transistors in sizes(config).items()
+    }

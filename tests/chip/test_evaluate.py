@@ -1,0 +1,226 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import rram_jax.chip.evaluate as evaluate_module
+from rram_jax.chip.config import NetworkConfig
+from rram_jax.chip.design import design_network
+from rram_jax.chip.evaluate import ChipEvaluator, evaluate, summarise
+from rram_jax.chip.sample import sample_chip
+from rram_jax.circuit.attenuation import mapped_transfer
+from rram_jax.device.card import load_card
+from rram_jax.errors import InputError
+from tests.helpers import (
+    count_calls,
+    is_one_sentence,
+    neuron_card,
+    random_network,
+    without_type_checks,
+    write_card,
+)
+
+CONFIG = NetworkConfig(sizes=(6, 5, 3), columns_per_output=2)
+DEVICE = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.6)
+N = 17
+
+
+def _images():
+    rng = np.random.default_rng(1)
+    return rng.integers(0, 16, (N, 6), np.uint8), rng.integers(0, 3, N, np.uint8)
+
+
+def _design(circuit, device=DEVICE, **changes):
+    return design_network(random_network(1, CONFIG), device, circuit, **changes)
+
+
+def _tie_network():
+    """All outputs alike: every image ties."""
+    network = random_network(1, CONFIG)
+    hidden, output = network.layers
+    output = dataclasses.replace(output, weights=np.repeat(output.weights[:, :1], 6, 1))
+    return dataclasses.replace(network, layers=(hidden, output))
+
+
+def test_summary_by_hand():
+    summary = summarise([0.9, 0.7, 0.8, 0.6])
+    assert math.isclose(summary.mean, 0.75)
+    # Squared deviations .0225, .0025, .0025, .0225 over three.
+    sd = math.sqrt(0.05 / 3)
+    assert math.isclose(summary.sd, sd)
+    assert summary.worst == 0.6
+    # A hundredth of the way from the worst to the last of four: 3 % of one gap.
+    assert math.isclose(summary.p01, 0.603)
+    # t of three degrees of freedom at 97.5 %: 3.18245 (table).
+    half = 3.18245 * sd / 2
+    np.testing.assert_allclose(summary.ci95, [0.75 - half, 0.75 + half], rtol=1e-5)
+
+
+def test_summary_against_scipy():
+    accuracy = np.random.default_rng(2).beta(20, 2, 31)
+    summary = summarise(accuracy.tolist())
+    expected = scipy.stats.ttest_1samp(accuracy, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(summary.ci95, expected, rtol=1e-10)
+
+
+def test_summary_of_one_chip():
+    summary = summarise([0.5])
+    assert (summary.mean, summary.sd, summary.ci95) == (0.5, 0.0, (0.5, 0.5))
+
+
+def _by_numpy(design, chip, codes, labels):
+    """Right answers and ties of one chip, in float64, cell by cell."""
+    codes = codes.astype(float)
+    for layer, part in zip(
+        design.layers, sample_chip(4, chip, design, rtn_pass=None), strict=True
+    ):
+        rows = np.asarray(
+            mapped_transfer(
+                1 / part.resistance, layer.attenuation, layer.layer.columns_per_output
+            ),
+            float,
+        )
+        mean = 0.2 * codes @ (rows[0::2] - rows[1::2]) / 15
+        neuron = layer.neuron
+        position = 15 * (mean + neuron.v_shift) / neuron.v_full
+        scaled = (position - 0.5) * neuron.clocks_per_slot
+        codes = np.clip(np.ceil(scaled), 0, neuron.decisions)
+    best = codes.max(1, keepdims=True)
+    tie = (codes == best).sum(1) > 1
+    return ((codes.argmax(1) == labels) & ~tie).sum(), tie.sum()
+
+
+def test_counts_are_those_of_the_sampled_chips(circuit):
+    design, (codes, labels) = _design(circuit), _images()
+    right, ties = ChipEvaluator(design, codes, labels)(
+        4, range(5), DEVICE.params(), 0.2
+    )
+    expected = [_by_numpy(design, chip, codes, labels) for chip in range(5)]
+    np.testing.assert_array_equal(right, [r for r, _ in expected])
+    np.testing.assert_array_equal(ties, [t for _, t in expected])
+    assert len(set(right.tolist())) > 1
+    assert ties.sum() > 0
+
+
+def test_blocks_and_their_padding_do_not_count(circuit, monkeypatch):
+    design, (codes, labels) = _design(circuit), _images()
+    whole = ChipEvaluator(design, codes, labels)(4, [0, 1], DEVICE.params(), 0.2)
+    monkeypatch.setattr(evaluate_module, "IMAGES_PER_BLOCK", 7)
+    cut = ChipEvaluator(design, codes, labels)
+    assert cut.n_images == N
+    np.testing.assert_array_equal(cut(4, [0, 1], DEVICE.params(), 0.2), whole)
+    # Padding is dark, and a dark image ties: here everything does, N times.
+    tied = design_network(_tie_network(), DEVICE, circuit, wires=False)
+    # Cells of equal columns differ from each other: nominal ones do not.
+    still = dataclasses.replace(DEVICE, sigma_lrs=0.0, sigma_hrs=0.0).params()
+    right, ties = ChipEvaluator(tied, codes, labels)(0, [0], still, 0.2)
+    assert (right.tolist(), ties.tolist()) == ([0], [N])
+
+
+@pytest.mark.parametrize("name", ["map", "full"])
+def test_chips_are_the_same_in_any_chunk_and_order(circuit, name):
+    design, (codes, labels) = _design(circuit), _images()
+    run = ChipEvaluator(design, codes, labels, name)
+    device = dataclasses.replace(DEVICE, rtn_traps_lrs=0.8).params()
+    right, ties = run(9, [3, 0, 7, 5], device, 0.2)
+    assert len(set(right.tolist())) > 1
+    for chips, places in (([7], [2]), ([0, 5, 3], [1, 3, 0])):
+        r, t = run(9, chips, device, 0.2)
+        np.testing.assert_array_equal(r, right[places])
+        np.testing.assert_array_equal(t, ties[places])
+
+
+def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
+    (codes, labels), chips = _images(), range(8)
+
+    def right(card=None, device=DEVICE, rtn_pass=0, name="full"):
+        here = circuit
+        if card is not None:
+            here = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
+        # The design is that of the quiet device.
+        run = ChipEvaluator(_design(here), codes, labels, name)
+        first = run(4, chips, device.params(), 0.2, rtn_pass)
+        np.testing.assert_array_equal(run(4, chips, device.params(), 0.2, rtn_pass), first)
+        return first[0].tolist()
+
+    quiet = right()
+    noisy = neuron_card(noise_rms=10e-3)
+    mismatch = neuron_card().mismatch
+    offset = {name: (3e2, 3e2) for name in mismatch.offset}
+    uneven = dataclasses.replace(
+        neuron_card(), mismatch=dataclasses.replace(mismatch, offset=offset)
+    )
+    jumping = dataclasses.replace(
+        DEVICE, rtn_traps_lrs=2.0, rtn_amplitude_lrs=1.0, rtn_traps_hrs=2.0
+    )
+    assert right(noisy) != quiet
+    assert right(uneven) != quiet
+    assert right(device=jumping) != quiet
+    assert right(device=jumping, rtn_pass=1) != right(device=jumping)
+    # None of it is in the map.
+    by_map = right(name="map")
+    assert right(noisy, name="map") == right(uneven, name="map") == by_map
+    assert right(device=jumping, rtn_pass=1, name="map") == by_map
+
+
+def test_a_sweep_of_spread_and_read_voltage_compiles_once(circuit, monkeypatch):
+    design, (codes, labels) = _design(circuit), _images()
+    traces = count_calls(monkeypatch, evaluate_module, "surrogate_chip")
+    run = ChipEvaluator(design, codes, labels)
+    found = set()
+    for seed, sigma in enumerate((0.0, 0.3, 1.0)):
+        for v_read in (0.2, 0.1):
+            device = dataclasses.replace(DEVICE, sigma_lrs=sigma).params()
+            right, _ = run(seed, range(4), device, v_read)
+            found.add(tuple(right.tolist()))
+        if not seed:
+            after_first = len(traces)
+    assert len(found) > 3  # what was swept came through
+    assert len(traces) == after_first
+
+
+def test_spread_costs_accuracy(circuit):
+    # Labels that the nominal chip gives, then more and more spread.
+    design, (codes, _) = _design(circuit), _images()
+    still = dataclasses.replace(DEVICE, sigma_lrs=0.0, sigma_hrs=0.0).params()
+    right = [
+        ChipEvaluator(design, codes, np.full(N, k, np.int32))(0, [0], still, 0.2)[0][0]
+        for k in range(3)
+    ]
+    assert sum(right) > 10  # the rest ties
+    label = int(np.argmax(right))
+    run = ChipEvaluator(design, codes, np.full(N, label, np.int32))
+    mean = [
+        run(0, range(40), dataclasses.replace(DEVICE, sigma_lrs=s).params(), 0.2)[
+            0
+        ].mean()
+        for s in (0.0, 0.5, 2.0)
+    ]
+    assert max(right) * 1.1 > mean[0]
+    assert mean[0] > mean[2]
+
+
+def test_accuracy_in_one_call(circuit):
+    design, (codes, labels) = _design(circuit), _images()
+    quiet = dataclasses.replace(DEVICE, sigma_lrs=0.2)
+    summary = evaluate(design, codes, labels, device=quiet, chips=6, seed=4)
+    right, _ = ChipEvaluator(design, codes, labels)(4, range(6), quiet.params(), 0.2)
+    assert summary == summarise(right / N)
+
+
+def test_wrong_inputs(circuit):
+    design, (codes, labels) = _design(circuit), _images()
+    with pytest.raises(InputError, match="ideal, map, full; got 'maps'") as error:
+        ChipEvaluator(design, codes, labels, "maps")
+    assert is_one_sentence(error.value)
+    with pytest.raises(InputError, match="takes 6 inputs an image; got 5") as error:
+        ChipEvaluator(design, codes[:, :5], labels)
+    assert is_one_sentence(error.value)
+    with without_type_checks(), pytest.raises(InputError, match="17") as error:
+        ChipEvaluator(design, codes, labels[:-1])
+    assert is_one_sentence(error.value)
+    with pytest.raises(InputError) as error:
+        ChipEvaluator(design, codes[:0], labels[:0])
+    assert is_one_sentence(error.value)

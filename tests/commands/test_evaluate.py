@@ -1,0 +1,202 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rram_jax.chip.evaluate import summarise
+from rram_jax.cli import main
+from rram_jax.commands.evaluate import CHIPS
+from rram_jax.commands.train import CURVE
+from rram_jax.run_folder import read_metrics, read_numbers, write_json
+from tests.commands.test_train import files, refused
+
+KEYS = {
+    "dataset",
+    "n_images",
+    "n_chips",
+    "sigma_lrs",
+    "circuit",
+    "accuracy_ideal",
+    "accuracy_mean",
+    "accuracy_sd",
+    "accuracy_p01",
+    "accuracy_worst",
+    "ci95",
+    "ties_mean",
+    "seed",
+    "device",
+    "checkpoint",
+    "network_sha256",
+}
+
+
+def evaluate(checkpoint, *argv) -> None:
+    assert main(["evaluate", str(checkpoint), "--chips", "3", *argv]) == 0
+
+
+@pytest.fixture
+def copy(checkpoint, tmp_path):
+    """A checkpoint that may be damaged."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+
+
+def test_the_numbers_have_their_names(checkpoint, tmp_path, capsys):
+    evaluate(checkpoint, "--json", "f.json", "--images", "200")
+    point = json.loads((tmp_path / "f.json").read_text())
+    assert set(point) == KEYS
+    assert (point["dataset"], point["n_images"], point["n_chips"]) == (
+        "mnist5k",
+        200,
+        3,
+    )
+    # The card's own spread, wires as a map, and the first seed: the defaults.
+    assert (point["device"], point["sigma_lrs"]) == ("bench-r10", 0.05)
+    assert (point["circuit"], point["seed"]) == ("map", 0)
+    assert point["network_sha256"] == read_metrics(checkpoint)["network_sha256"]
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("evaluate-mlp-144-8-10-")
+    assert read_metrics(folder) == {"points": [point]}
+    rows = np.array(read_numbers(folder / "chips.csv", CHIPS))
+    np.testing.assert_array_equal(rows[:, :2], [[0.05, 0], [0.05, 1], [0.05, 2]])
+    summary = summarise(rows[:, 2].tolist())
+    assert point["accuracy_mean"] == summary.mean
+    assert point["accuracy_worst"] == rows[:, 2].min()
+    assert point["ci95"] == list(summary.ci95)
+    assert point["ties_mean"] == pytest.approx(rows[:, 3].mean())
+    counts = rows[:, 2:] * 200
+    np.testing.assert_allclose(counts, counts.round(), atol=1e-9)  # of 200 images
+    out = capsys.readouterr().out
+    assert "mlp-144-8-10 on mnist5k" in out
+    assert f"{100 * point['accuracy_mean']:.2f}" in out
+    assert out.splitlines()[-2].startswith("Results: runs/evaluate-mlp-144-8-10-")
+    assert out.splitlines()[-1] == "The same numbers as JSON: f.json."
+
+
+def test_a_chip_is_the_same_whatever_is_asked_besides(checkpoint, tmp_path):
+    few = ("--circuit", "ideal", "--sigma-lrs", "0.4", "--images", "200")
+    evaluate(checkpoint, *few, "--out", "a")
+    evaluate(checkpoint, *few, "--out", "b", "--chips", "7")
+    evaluate(checkpoint, *few, "--out", "c", "--seed", "1")
+    a, b, c = (read_numbers(tmp_path / x / "chips.csv", CHIPS) for x in "abc")
+    assert a == b[:3]
+    assert len(b) == 7
+    assert a != c
+    assert read_metrics(tmp_path / "a")["points"][0]["circuit"] == "ideal"
+
+
+def test_several_spreads_give_a_curve(checkpoint, tmp_path):
+    argv = ("--sigma-lrs", "0", "0.5", "--circuit", "ideal", "--images", "200")
+    evaluate(checkpoint, *argv, "--json", "f.json", "--out", "a")
+    points = json.loads((tmp_path / "f.json").read_text())
+    assert [point["sigma_lrs"] for point in points] == [0, 0.5]
+    assert all(set(point) == KEYS for point in points)
+    assert points[0]["accuracy_ideal"] == points[1]["accuracy_ideal"]
+    assert points[0]["accuracy_sd"] < points[1]["accuracy_sd"]
+    head, *lines = (tmp_path / "a" / "curve.csv").read_text().splitlines()
+    columns = dict(zip(head.split(","), lines[1].split(","), strict=True))
+    assert columns["dataset"] == '"mnist5k"'
+    assert float(columns["accuracy_mean"]) == points[1]["accuracy_mean"]
+    assert [float(columns[f"ci95_{x}"]) for x in ("low", "high")] == points[1]["ci95"]
+    assert (tmp_path / "a" / "curve.png").read_bytes()[1:4] == b"PNG"
+    assert "<svg" in (tmp_path / "a" / "curve.svg").read_text()
+
+
+def test_a_finished_run_is_told_and_not_touched(checkpoint, tmp_path, capsys):
+    argv = ("--circuit", "ideal", "--images", "100", "--json")
+    evaluate(checkpoint, *argv, "f.json", "--out", "a")
+    before = files(tmp_path / "a")
+    evaluate(checkpoint, *argv, "g.json", "--out", "a")
+    assert "finished before; nothing in a is changed" in capsys.readouterr().out
+    assert (tmp_path / "f.json").read_bytes() == (tmp_path / "g.json").read_bytes()
+    ck = str(checkpoint)
+    told = refused(
+        capsys, "evaluate", ck, *argv, "h.json", "--out", "a", "--chips", "4"
+    )
+    assert "chips = 3, and 4 is asked for" in told
+    assert files(tmp_path / "a") == before
+    told = refused(capsys, "evaluate", ck, "--out", ck)
+    assert 'command = "train", and "evaluate" is asked for' in told
+
+
+def test_a_moved_checkpoint_is_the_same_run(checkpoint, copy, capsys):
+    argv = ("--circuit", "ideal", "--images", "100", "--out", "a")
+    evaluate(checkpoint, *argv)
+    evaluate(copy, *argv)
+    assert "finished before" in capsys.readouterr().out
+
+
+def test_a_killed_evaluation_goes_on(checkpoint, tmp_path, kill_when, capsys):
+    n = 400
+    argv = ["evaluate", str(checkpoint), "--circuit", "ideal", "--images", "50"]
+    argv += ["--chips", str(n), "--out", str(tmp_path / "broken")]
+    table = tmp_path / "broken" / "chips.csv"
+    kill_when(table.exists, *argv)
+    done = len(read_numbers(table, CHIPS))
+    assert 0 < done < n
+    assert main(argv) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    told = f"Resumes the run in {tmp_path}/broken with {done} of {n} chips done."
+    assert told in out
+    assert main([*argv, "--out", str(tmp_path / "whole")]) == 0
+    assert table.read_bytes() == (tmp_path / "whole" / "chips.csv").read_bytes()
+    assert read_metrics(tmp_path / "broken") == read_metrics(tmp_path / "whole")
+
+
+def test_training_images_are_no_test_images(copy, tmp_path, capsys):
+    config = json.loads((copy / "config.json").read_text())
+    for trained_on in ("mnist", "/somewhere/mnist"):
+        write_json(copy / "config.json", config | {"data": trained_on})
+        told = refused(capsys, "evaluate", str(copy), "--data", "mnist5k")
+        assert "was trained on MNIST" in told
+        assert "--data mnist." in told
+    del config["data"]
+    write_json(copy / "config.json", config)
+    assert "with --data." in refused(capsys, "evaluate", str(copy))
+    evaluate(copy, "--data", "mnist5k", "--images", "50", "--circuit", "ideal")
+
+
+def test_data_are_the_checkpoints_own(copy, tmp_path, capsys, write_set):
+    write_set(tmp_path / "sets" / "mine", side=28)
+    config = json.loads((copy / "config.json").read_text())
+    write_json(copy / "config.json", config | {"data": "mine"})
+    wrong = ("evaluate", str(copy), "--data-dir", "wrong")
+    assert "'mine' was not found" in refused(capsys, *wrong)
+    argv = ("--data-dir", "sets", "--circuit", "ideal", "--json", "f.json")
+    evaluate(copy, *argv)
+    point = json.loads((tmp_path / "f.json").read_text())
+    assert (point["dataset"], point["n_images"]) == ("mine", 7)
+
+
+def test_a_checkpoint_of_another_network_is_told(copy, tmp_path, capsys):
+    config = json.loads((copy / "config.json").read_text())
+    other = config | {"network": config["network"] | {"sizes": [144, 9, 10]}}
+    write_json(copy / "config.json", other)
+    told = refused(capsys, "evaluate", str(copy))
+    assert "another network than its config.json says" in told
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_no_checkpoint_is_told(copy, tmp_path, capsys):
+    told = refused(capsys, "evaluate", str(tmp_path / "none"))
+    assert "none is no checkpoint: it needs config.json and network/" in told
+    (copy / "config.json").write_text("{")
+    assert "is not valid JSON" in refused(capsys, "evaluate", str(copy))
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("--device", "none"), "There is no device card 'none'"),
+        (("--neuron-card", "none"), "There is no neuron card 'none'"),
+        (("--data", "none"), "Data set 'none' was not found"),
+    ],
+)
+def test_what_is_not_there_is_told(checkpoint, tmp_path, capsys, argv, told):
+    assert told in refused(capsys, "evaluate", str(checkpoint), *argv)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_training_has_its_own_columns():
+    assert set(CURVE) != set(CHIPS)  # a chips.csv is never read as a training.csv

@@ -1,0 +1,186 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from rram_jax.chip.config import CircuitConfig, NetworkConfig
+from rram_jax.chip.design import design_network
+from rram_jax.chip.network import HardwareNetwork, Layer
+from rram_jax.chip.sample import sample_chip
+from rram_jax.circuit.config import TileConfig
+from rram_jax.device.card import load_card
+from rram_jax.errors import InputError
+from rram_jax.ngspice.compare import compare_layers, end_to_end, exact_chip
+from rram_jax.ngspice.deck import ARRAYS, network_deck
+from rram_jax.ngspice.decode import read_answer
+from rram_jax.ngspice.export import export
+from rram_jax.ngspice.job import BODY_NAME
+from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
+from rram_jax.ngspice.runner import run_deck
+from rram_jax.ngspice.verify import read_table, verify
+
+SIZES = (34, 5, 3)
+CODES = np.random.default_rng(3).integers(0, 16, (4, SIZES[0])).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def design():
+    """A random ternary-biased network of three tiles and two columns an output."""
+    rng = np.random.default_rng(0)
+    config = NetworkConfig(sizes=SIZES, columns_per_output=2, n_bias=1)
+    weights = [rng.choice([-1, 1], shape) for shape in config.weight_shapes]
+    weights[0][-1], weights[1][-1] = [1, 0, -1, 0, 1], [0, 1, -1, 0, 0, 1]
+    # Full scales that bring the bit lines to about 12 mV and 24 mV.
+    scales = [(2.5, 0.0), (2.0, 0.7)]
+    layers = tuple(
+        Layer(weights=w, columns_per_output=c, z_full=full, z_shift=shift)
+        for w, c, (full, shift) in zip(weights, config.columns, scales, strict=True)
+    )
+    network = HardwareNetwork(config=config, layers=layers, logit_scale=1.0)
+    circuit = CircuitConfig(tile=TileConfig(rows=32, cols=4))
+    return design_network(network, load_card("hfo2-nominal"), circuit)
+
+
+def whole(deck, codes):
+    return deck.image(codes.tolist()).replace(f".include {BODY_NAME}", deck.body)
+
+
+def test_counts_expand_subcircuits():
+    text = "title\n.subckt a x\nR1 x 0 1\nXb x b\n.ends\n.subckt b y\nC1 y 0 1\n.ends\n"
+    text += "X1 n a k=3\nX2 n a\nM1 d g s b nch\n"
+    assert count_elements(text) == {"r": 2, "c": 2, "m": 1}
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+def test_decks_hold_no_element_that_costs_nothing(design, array):
+    counts = count_elements(
+        whole(network_deck(design, sample_chip(0, 0, design), array), CODES[0])
+    )
+    assert not FORBIDDEN & set(counts)
+    # one reference current a layer, and nothing else that is a current source
+    assert counts["i"] == len(design.layers)
+    assert counts["m"] > 500
+
+
+def test_cells_deck_holds_every_sampled_cell(design):
+    chip = sample_chip(0, 0, design)
+    lines = network_deck(design, chip, "cells").body.splitlines()
+    for k, sample in enumerate(chip):
+        ohms = {}
+        for line in lines:
+            if line.startswith(f"R{k}_"):
+                _, a, b, r = line.split()
+                if a.startswith("w") and b.startswith("b"):
+                    ohms[tuple(map(int, b[1:].split("_")[1:]))] = float(r)
+        cells = np.asarray(sample.resistance)
+        assert len(ohms) == cells.size
+        written = np.array(
+            [[ohms[i, j] for j in range(cells.shape[1])] for i in range(len(cells))]
+        )
+        np.testing.assert_allclose(written, cells, rtol=1e-7)  # eight digits
+
+
+def test_deck_carries_the_mismatch_of_the_draw(design):
+    chip = sample_chip(0, 0, design)
+    body = network_deck(design, chip, "multiport").body
+    shift = float(chip[0].delvto[2, 1])
+    assert f"{shift:.8g}" in next(
+        x for x in body.splitlines() if x.startswith("Xg0_2 ")
+    )
+    without = sample_chip(0, 0, design, mismatch=False)
+    assert not np.asarray(without[0].delvto).any()
+    np.testing.assert_array_equal(without[0].resistance, chip[0].resistance)
+
+
+def test_wires_without_resistance_are_refused(design):
+    circuit = dataclasses.replace(design.circuit, tile=TileConfig(r_strap=0.0))
+    bad = dataclasses.replace(design, circuit=circuit)
+    with pytest.raises(InputError, match="wires with resistance"):
+        network_deck(bad, sample_chip(0, 0, design), "cells")
+    with pytest.raises(InputError, match="array must be one of"):
+        network_deck(design, sample_chip(0, 0, design), "cell")
+
+
+def test_export_explains_itself(design, tmp_path):
+    manifest, plan = export(tmp_path, design, CODES, [2, 0], seed=1, chips=[0, 3])
+    assert json.loads((tmp_path / "manifest.json").read_text()) == json.loads(
+        json.dumps(manifest)
+    )
+    names = {
+        p.relative_to(tmp_path).as_posix()
+        for p in tmp_path.rglob("*.*")
+        if p.name != "manifest.json"
+    }
+    assert names == set(manifest["sha256"])
+    assert manifest["n_cells"] == 2 * (35 * 5 + 6 * 6)
+    bodies = {(tmp_path / f"chip_{c:04d}" / BODY_NAME).read_text() for c in (0, 3)}
+    assert len(bodies) == 2  # two chips differ
+    assert plan.t_stop == manifest["t_stop_s"]
+    assert any("reference voltages" in x for x in manifest["ideal"])
+
+
+@pytest.mark.ngspice
+def test_a_whole_network_answers_as_its_surrogate(design):
+    """Cells, multiport and surrogate: 8 neurons, comparators and drivers of MOSFETs."""
+    chip, codes = sample_chip(0, 0, design), CODES[1]
+    exact, answers = exact_chip(design, chip), {}
+    for array in ARRAYS:
+        deck = network_deck(design, chip, array)
+        run = run_deck(
+            deck.image(codes.tolist()), t_stop=deck.t_stop, files={BODY_NAME: deck.body}
+        )
+        answers[array] = read_answer(deck.plan, run.data)
+    cells, multiport = answers["cells"], answers["multiport"]
+    # Kron reduction is exact; what differs is where the time points fall.
+    assert cells.codes == multiport.codes
+    assert np.abs(np.subtract(cells.counts, multiport.counts)).max() <= 1
+    # Within 1 % by the same token: the array's energy is that of the same resistors.
+    assert cells.energy_j["array"] == pytest.approx(
+        multiport.energy_j["array"], rel=0.01
+    )
+    hidden, output = compare_layers(design, exact, codes, multiport)
+    assert np.ptp(hidden.spice) > 2  # the codes say something
+    assert np.abs(hidden.spice - hidden.surrogate).max() <= 1
+    assert np.mean(hidden.spice == hidden.surrogate) >= 0.8
+    # A count is a quarter slot; the card's residual is below a tenth of a slot.
+    assert np.abs(output.spice - output.surrogate).max() <= 1
+    assert multiport.width_error < 0.1
+    assert min(multiport.energy_j[b] for b in ("gm", "latch", "gate", "array")) > 0
+    alone = end_to_end(design, exact, codes[None])[0]
+    assert np.abs(alone - multiport.counts).max() <= 5  # a hidden code may differ by 1
+
+
+@pytest.mark.ngspice
+def test_verify_resumes_from_finished_decks(design, tmp_path):
+    labels, seen = np.array([0, 1, 2, 0]), []
+
+    def stop(row):
+        seen.append(row["image"])
+        raise KeyboardInterrupt
+
+    options = dict(seed=0, chips=[0], array="multiport", workers=1, watch=(0, 1))
+    with pytest.raises(KeyboardInterrupt):
+        verify(design, CODES, labels, [0, 1], tmp_path, on_row=stop, **options)
+    assert len(read_table(tmp_path / "decks.jsonl")) == len(seen) == 1
+    started, rows = [], []
+    found = verify(
+        design,
+        CODES,
+        labels,
+        [0, 1],
+        tmp_path,
+        on_start=lambda done, total: started.append((done, total)),
+        on_row=rows.append,
+        **options,
+    )
+    assert started == [(1, 2)]
+    assert [row["image"] for row in rows] == [1]
+    assert [row["image"] for row in found.rows] == [0, 1]
+    metrics = found.metrics
+    assert metrics["n_images"] == 2
+    assert metrics["codes_within_1"] == 1.0
+    assert metrics["energy_j"] == pytest.approx(
+        sum(metrics["energy_by_block_j"].values())
+    )
+    assert "v(out0_1)" in np.load(tmp_path / "waves.npz", allow_pickle=False)
