@@ -32,7 +32,7 @@ class AccuracySummary:
     """Of the mean, by Student's t with the chips as the unit."""
 
 
-def summarise(accuracy: Sequence[float]) -> AccuracySummary:
+def summarise(accuracy: Sequence[float] | np.ndarray) -> AccuracySummary:
     """Mean, sd, 1st percentile, worst and interval; one number a chip."""
     a = np.asarray(accuracy, float)
     sd = float(a.std(ddof=1)) if len(a) > 1 else 0.0
@@ -70,6 +70,11 @@ class ChipEvaluator:
             raise InputError(
                 f"{design.network.config.name} takes {design.network.config.sizes[0]}"
                 f" inputs an image; got {codes.shape[1]}."
+            )
+        if not len(codes) == len(labels) > 0:
+            raise InputError(
+                "An evaluation needs images and as many labels; got"
+                f" {len(codes)} images and {len(labels)} labels."
             )
         self.design, self.circuit, self.n_images = design, circuit, len(codes)
         pad = -len(codes) % min(IMAGES_PER_BLOCK, len(codes))
@@ -140,7 +145,7 @@ def evaluate(
         codes: Input codes, uint8 (images, inputs).
         labels: (images,)
         device: Cells to sample; None for those of the design.
-        circuit: One of `chip.design.CIRCUITS`.
+        circuit: One of `chip.config.CIRCUITS`.
         chips: Number of sampled chips.
         seed: Makes them.
 

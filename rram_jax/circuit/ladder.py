@@ -23,6 +23,7 @@ the node equations that it solves.
 import jax
 import jax.numpy as jnp
 
+from rram_jax.numerics import solve_unpivoted
 from rram_jax.types import Array, Float
 
 
@@ -37,7 +38,7 @@ def row_norton(
     path = r_driver + r_wire_sl * nearer.astype(conductance.dtype)
     # (1/G + P)^-1 = (I + G P)^-1 G, which open cells (G = 0) do not upset.
     system = jnp.eye(cols, dtype=conductance.dtype) + conductance[:, None] * path
-    return jnp.linalg.solve(system, jnp.diag(conductance))
+    return solve_unpivoted(system, jnp.diag(conductance))
 
 
 def series(
@@ -47,7 +48,7 @@ def series(
 ) -> tuple[Float[Array, "cols cols"], Float[Array, "cols sources"]]:
     """The Norton source seen through a resistor r in every bit line."""
     system = jnp.eye(len(admittance), dtype=admittance.dtype) + r * admittance
-    both = jnp.linalg.solve(system, jnp.concatenate([admittance, current], 1))
+    both = solve_unpivoted(system, jnp.concatenate([admittance, current], 1))
     return both[:, : len(admittance)], both[:, len(admittance) :]
 
 
@@ -82,4 +83,4 @@ def open_voltage(
     """Volts of unloaded bit lines; a line that no cell touches stays at v_cm."""
     untouched = jnp.diagonal(admittance) == 0
     tied = admittance + jnp.diag(untouched.astype(admittance.dtype))
-    return jnp.linalg.solve(tied, current)
+    return solve_unpivoted(tied, current)

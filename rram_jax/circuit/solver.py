@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.ladder import open_voltage, row_norton, series
 from rram_jax.errors import InputError
+from rram_jax.numerics import solve_unpivoted
 from rram_jax.types import Array, Float, register_record
 
 
@@ -88,7 +89,7 @@ def _solve(drive, conductance, array):
     def up(v_below, row):
         y, j = row
         system = jnp.eye(cols, dtype=y.dtype) + r_bl * y
-        v = jnp.linalg.solve(system, v_below + r_bl * j)
+        v = solve_unpivoted(system, v_below + r_bl * j)
         return v, v
 
     _, v_bl = jax.lax.scan(up, v_foot, (y_rows, j_rows), reverse=True)

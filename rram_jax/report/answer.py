@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rram_jax.report.runs import DeckResult, VerifiedRun
-from rram_jax.report.text import Share, Table, make_table
+from rram_jax.report.text import Share, Table, counted, make_table
 
 FEW = 100
 """[-] Fewer simulated images than this are called few."""
@@ -94,10 +94,10 @@ def sample_sentence(run: VerifiedRun) -> str:
     """How much the number of simulated images can tell."""
     winner = agreement(run)["same winner, end to end"]
     low, high = winner.interval
-    images = f"{run.metrics.n_images} images on {run.metrics.n_chips} chip"
-    images += "s" if run.metrics.n_chips != 1 else ""
+    m = run.metrics
+    images = f"{counted(m.n_images, 'image')} on {counted(m.n_chips, 'chip')}"
     said = (
-        f"The same winner in {winner.counted} ({images}, {run.metrics.array}) leaves"
+        f"The same winner in {winner.counted} ({images}, {m.array}) leaves"
         f" between {100 * low:.0f} and {100 * high:.0f} % for the true share."
     )
     if winner.n < FEW:

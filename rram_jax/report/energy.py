@@ -47,7 +47,7 @@ def energy_figure(
             values,
             width,
             color=COLOURS[k % len(COLOURS)],
-            label=f"{label}: {significant(sum(values))} pJ in all",
+            label=f"{label}: {significant(sum(values), 4)} pJ in all",
         )
         axes.bar_label(bars, [significant(v) for v in values], padding=3, fontsize=8)
     axes.set_yticks(place, [BLOCKS.get(name, name) for name in names])

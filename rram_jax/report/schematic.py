@@ -82,7 +82,7 @@ def schematic_figure(config: NeuronConfig, path: Path) -> tuple[Path, Path]:
     Returns:
         The PNG and the SVG file.
     """
-    figure = Figure(figsize=(13.0, 4.9), layout="constrained")
+    figure = Figure(figsize=(11.3, 4.6), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")

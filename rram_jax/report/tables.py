@@ -1,6 +1,5 @@
 """The report's tables of conditions, accuracies, energies and sizes."""
 
-import dataclasses
 from collections.abc import Mapping
 
 from rram_jax.circuit.encode import SLOTS
@@ -9,10 +8,27 @@ from rram_jax.neuron.config import NeuronConfig
 from rram_jax.report.energy import BLOCKS
 from rram_jax.report.runs import CurvePoint, TrainedRun, VerifiedRun
 from rram_jax.report.schematic import size_text, sizes
-from rram_jax.report.text import Table, make_table, percent, significant
+from rram_jax.report.text import Table, counted, make_table, percent, significant
 
 LEVELS = {"vp": "v_cm + v_read", "vm": "v_cm - v_read", "cm": "v_cm"}
 """Reference levels of the rows by the names of their nodes."""
+
+
+CARD = {
+    "r_lrs": "median read resistance, LRS",
+    "r_hrs": "median read resistance, HRS",
+    "sigma_lrs": "spread of ln R, LRS",
+    "sigma_hrs": "spread of ln R, HRS",
+    "tail_share": "share of LRS cells in the tail",
+    "sigma_tail": "spread of ln R in the tail",
+    "r_access": "access transistor, part of each resistance",
+    "rtn_traps_lrs": "telegraph noise: mean number of traps, LRS",
+    "rtn_traps_hrs": "telegraph noise: mean number of traps, HRS",
+    "rtn_amplitude_lrs": "telegraph noise: median dR/R of a trap, LRS",
+    "rtn_amplitude_hrs": "telegraph noise: median dR/R of a trap, HRS",
+    "rtn_sigma": "telegraph noise: spread of ln dR/R",
+}
+"""Numbers of a device card in words."""
 
 
 def conditions(
@@ -36,8 +52,8 @@ def conditions(
         ),
         (
             "simulated",
-            f"{m.n_images} test images (the first of the set) on {m.n_chips}"
-            f" chip{'s' if m.n_chips > 1 else ''}, seed {c.seed}, mismatch"
+            f"the first {counted(m.n_images, 'test image')} of the set on"
+            f" {counted(m.n_chips, 'chip')}, seed {c.seed}, mismatch"
             f" {'on' if c.mismatch else 'off'}",
         ),
         (
@@ -84,25 +100,26 @@ def trained_table(networks: Mapping[str, TrainedRun]) -> Table:
 
 def curve_table(points: Mapping[str, tuple[CurvePoint, ...]]) -> Table:
     """One row a network and spread, accuracies in per cent."""
-    header = ("network", "sigma_LRS", "ideal", "mean", "95 % interval of the mean")
+    header = ("sigma_LRS", "network", "ideal", "mean", "95 % interval of the mean")
+    both = [(label, p) for label, curve in points.items() for p in curve]
+    by_spread = sorted(both, key=lambda pair: pair[1].sigma_lrs)  # networks in order
     rows = [
         (
-            label,
             f"{p.sigma_lrs:g}",
+            label,
             f"{100 * p.accuracy_ideal:.2f}",
             f"{100 * p.accuracy_mean:.2f}",
             f"{100 * p.ci95[0]:.2f} to {100 * p.ci95[1]:.2f}",
             f"{100 * p.accuracy_p01:.2f}",
             f"{100 * p.accuracy_worst:.2f}",
         )
-        for label, curve in points.items()
-        for p in curve
+        for label, p in by_spread
     ]
-    return make_table((*header, "1st percentile", "worst chip"), rows)
+    return make_table((*header, "1st percentile", "worst chip"), rows, (1,))
 
 
 def gain_sentence(points: Mapping[str, tuple[CurvePoint, ...]], label: str) -> str:
-    """What a network gains over the first one, at the largest spread of both."""
+    """What a network gains over the first one, at the largest spreads of both."""
     first, *_ = points
     ours = {p.sigma_lrs: p for p in points[label]}
     theirs = {p.sigma_lrs: p for p in points[first]}
@@ -115,8 +132,8 @@ def gain_sentence(points: Mapping[str, tuple[CurvePoint, ...]], label: str) -> s
         worst = 100 * (ours[sigma].accuracy_worst - theirs[sigma].accuracy_worst)
         parts.append(f"{gain:+.1f} ({worst:+.1f}) at {sigma:g}")
     return (
-        f"{label} minus {first}, mean accuracy in points (worst chip in brackets):"
-        f" {', '.join(parts)}."
+        f"Mean accuracy of {label} minus that of {first}, in points (worst chip in"
+        f" brackets): {', '.join(parts)}."
     )
 
 
@@ -162,13 +179,16 @@ def array_energy_table(verified: Mapping[str, VerifiedRun]) -> Table:
 
 def card_table(card: DeviceCard) -> Table:
     """The numbers of a device card."""
-    numbers = dataclasses.asdict(card)
-    del numbers["name"], numbers["source"]
     rows = [
-        (name, f"{value:g}", "Ohm" if name.startswith("r_") else "-")
-        for name, value in numbers.items()
+        (
+            told,
+            name,
+            f"{getattr(card, name):g}",
+            "Ohm" if name.startswith("r_") else "-",
+        )
+        for name, told in CARD.items()
     ]
-    return make_table(("number", "value", "unit"), rows, (0, 2))
+    return make_table(("number", "in the card", "value", "unit"), rows, (0, 1, 3))
 
 
 def layer_table(run: VerifiedRun) -> Table:
@@ -209,7 +229,7 @@ def size_tables(config: NeuronConfig) -> dict[str, Table]:
             (
                 (
                     t.name,
-                    f"{t.kind}MOS",
+                    f"{t.kind.upper()}MOS",
                     size_text(t),
                     f"{t.drain}, {t.gate}, {t.source}",
                 )

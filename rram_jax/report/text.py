@@ -26,6 +26,11 @@ def percent(share: float, decimals: int = 1) -> str:
     return f"{text}{SPACE}%"
 
 
+def counted(n: int, noun: str) -> str:
+    """Such as 1 chip, or 5 chips."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """So many of so many."""

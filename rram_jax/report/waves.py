@@ -50,6 +50,12 @@ class NeuronWaves:
         """[s] Start of the output pulses."""
         return _high(self.time, self.en)[0]
 
+    @property
+    def t_fall(self) -> float:
+        """[s] End of the output pulse; its start for code 0."""
+        high = np.flatnonzero(self.p > V_DD / 2)
+        return float(self.time[high[-1]]) if len(high) else self.t_pulse
+
     def phases(self, config: NeuronConfig) -> list[tuple[float, float]]:
         """(start, end) [s] of each of `PHASES`."""
         slot, t_pulse = config.t_slot, self.t_pulse
@@ -96,7 +102,7 @@ def waves_figure(
     Returns:
         The PNG and the SVG file.
     """
-    figure = Figure(figsize=(10.4, 7.2), layout="constrained")
+    figure = Figure(figsize=(11.2, 7.2), layout="constrained")
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(1.5, 1.5, 1, 0.8))
     end = waves.t_pulse + (SLOTS + 1.5) * config.t_slot
     shown = waves.time <= end
@@ -118,12 +124,24 @@ def waves_figure(
     labels = ("above v_cm [mV]", "voltage [V]", "voltage [V]", "voltage [V]")
     for panel, label in zip(panels, labels, strict=True):
         style_axes(panel, "", label)
-        panel.legend(frameon=False, fontsize=8, loc="center left", ncols=1)
+        panel.legend(
+            frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5)
+        )
     for panel in panels[2:]:
         panel.set_ylim(-0.15 * V_DD, 1.15 * V_DD)
     panels[-1].set_xlabel("time [ns]")
     panels[-1].set_xlim(0, 1e9 * end)
     _mark_phases(panels, waves.phases(config))
+    for panel in panels:
+        panel.axvline(1e9 * waves.t_fall, color=INK, linewidth=0.8, linestyle=":")
+    panels[0].annotate(
+        "pulse ends",
+        (1e9 * waves.t_fall, 0.02),
+        (3, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        fontsize=8,
+    )
     return save_figure(figure, path)
 
 

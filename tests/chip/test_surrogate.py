@@ -48,7 +48,7 @@ def _transfer(seed, shape):
 
 
 def _double(tree):
-    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), tree)
+    return jax.tree.map(lambda x: x.astype(jnp.float64), tree)
 
 
 def test_bit_lines_by_hand():

@@ -84,15 +84,7 @@ def test_the_same_command_finds_its_own_run(tmp_path, capsys):
 
 
 def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, kill_when, capsys):
-    argv = (
-        "train",
-        "--network",
-        "mlp-144-8-10",
-        "--sigma-lrs",
-        "0.3",
-        "--epochs",
-        "30",
-    )
+    argv = (*TINY, "--sigma-lrs", "0.3", "--epochs", "12")
     broken, whole = tmp_path / "broken", tmp_path / "whole"
 
     def two_states():
