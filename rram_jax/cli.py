@@ -91,7 +91,7 @@ def read_arguments(name: str, arguments: list[str]) -> Any:
 
     def take(
         config: Annotated[Path | None, option] = None,
-        settings: Annotated[record, tyro.conf.arg(name="")] = defaults,
+        settings: Annotated[record, tyro.conf.arg(name="")] = defaults,  # pyright: ignore[reportInvalidTypeForm]
     ):
         return settings
 

@@ -138,7 +138,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_table(
-    path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
+    path: Path, header: Sequence[str], rows: Iterable[Iterable[Any]]
 ) -> None:
     """Write a CSV file whole; numbers keep all their digits."""
     cells = (json.dumps(list(row), separators=(",", ":"))[1:-1] for row in rows)
@@ -217,7 +217,7 @@ def _note_versions(path: Path) -> tuple[str, ...]:
     """Add this start to the file; returns what differs from the first."""
     now = {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command_line": shlex.join(sys.argv),
+        "command_line": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "git_commit": git_commit(Path(__file__).resolve().parent.parent),

@@ -47,12 +47,28 @@ class TrainingStates:
             self._manager.close()
 
     def latest(self, like: Any) -> tuple[int, Any]:
-        """The newest state and its epoch; 0 and `like` where there is none."""
+        """The newest state and its epoch; 0 and `like` where there is none.
+
+        Raises:
+            InputError: The state is damaged or that of another network.
+        """
         if self._manager is None or not (epoch := self._manager.latest_step()):
             return 0, like
         leaves, treedef = jax.tree.flatten(like)
         args = ocp.args.StandardRestore([np.zeros(x.shape, x.dtype) for x in leaves])
-        restored = self._manager.restore(epoch, args=args)
+        place = f"{self._manager.directory}/{epoch}"
+        try:
+            restored = self._manager.restore(epoch, args=args)
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(
+                f"The training state {place} is damaged: delete that folder, and the"
+                " run goes on from the state before."
+            ) from None
+        if [x.shape for x in restored] != [x.shape for x in leaves]:
+            raise InputError(
+                f"The training state {place} belongs to another network: give this run"
+                " a folder of its own."
+            )
         return epoch, jax.tree.unflatten(
             treedef, [jax.numpy.asarray(x) for x in restored]
         )
@@ -105,12 +121,10 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     config = read_json(folder / "config.json")
     origin = f"network of {folder / 'config.json'}"
     shape = check_record(config.get("network"), NetworkConfig, origin)
-    like = {
-        f"weights_{k}": np.zeros(s, np.int8) for k, s in enumerate(shape.weight_shapes)
-    }
+    like = {f"weights_{k}": (s, np.int8) for k, s in enumerate(shape.weight_shapes)}
     like |= {
-        "scales": np.zeros((len(shape.weight_shapes), 2)),
-        "logit_scale": np.zeros(()),
+        "scales": ((len(shape.weight_shapes), 2), np.float64),
+        "logit_scale": ((), np.float64),
     }
     arrays = _restore(folder / "network", like)
     layers = tuple(
@@ -140,15 +154,18 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is over {MAX_CONFIG_BYTES} bytes: not one of ours.")
     try:
         value = json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise InputError(f"{path} must hold a JSON object.")
     return value
 
 
-def _restore(folder: Path, like: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays of the expected names, shapes and dtypes; checked before they are read."""
+def _restore(folder: Path, like: dict[str, tuple[Any, Any]]) -> dict[str, np.ndarray]:
+    """Arrays of the expected names, shapes and dtypes; checked before they are read.
+
+    Nothing is allocated for what only config.json says.
+    """
     with ocp.StandardCheckpointer() as checkpointer:
         try:
             found = checkpointer.metadata(folder.resolve())
@@ -159,14 +176,17 @@ def _restore(folder: Path, like: dict[str, np.ndarray]) -> dict[str, np.ndarray]
             raise InputError(
                 f"{folder} is damaged or no orbax checkpoint ({error})."
             ) from None
-        wanted = {name: array.shape for name, array in like.items()}
+        wanted = {name: size for name, (size, _) in like.items()}
         if shapes != wanted:
             raise InputError(
                 f"{folder} holds another network than its config.json says: it has"
                 f" {shapes}, and {wanted} is needed."
             )
         try:
-            restored = checkpointer.restore(folder.resolve(), like)
+            empty = {
+                name: np.zeros(size, dtype) for name, (size, dtype) in like.items()
+            }
+            restored = checkpointer.restore(folder.resolve(), empty)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{folder} is damaged: {error}.") from None
     return {name: np.asarray(array) for name, array in restored.items()}

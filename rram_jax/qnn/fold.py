@@ -1,43 +1,52 @@
 """From the trained model to the network in hardware form."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from rram_jax.chip.network import HardwareNetwork, Layer, NetworkConfig
 from rram_jax.circuit.encode import SLOTS
+from rram_jax.errors import InputError
 from rram_jax.qnn.model import LOGIT_RANGE, Mlp
 from rram_jax.qnn.quantize import activation
 from rram_jax.qnn.spread import Spread
 
-WINNERS = (0.001, 0.999)
-"""[-] Quantiles of the winners' sums that the output's ramp reaches from and to."""
+LOWEST_WINNER = 0.001
+"""[-] Quantile of the winners' sums from which the output's ramp reaches."""
+
+HIGHEST_WINNER = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999)
+"""[-] Quantiles that it may reach to: a short ramp resolves close winners, a long one
+keeps strong ones apart."""
 
 MARGIN = 0.05
-"""[-] Of the output's range, left at both ends for what spread adds."""
+"""[-] Of the output's range, left at the lower end for what spread adds."""
+
+DECISIONS = 60
+"""[-] Decisions of an output's ramp (four a slot), for counting ties."""
 
 
 def fold(
     model: Mlp, config: NetworkConfig, codes: np.ndarray, spread: Spread
 ) -> HardwareNetwork:
-    """Take signs and scales; set the output's range from the winners' sums.
+    """Take signs and scales; choose the output's range so that fewest images tie.
 
     Args:
         model: Trained.
         config: Its shape.
-        codes: Input codes (images, inputs) on which the winners' sums are taken;
-            training or validation images, never test images.
-        spread: Of the training, for the load of off pairs only.
+        codes: Input codes (images, inputs) on which sums are taken; training or
+            validation images, never test images.
+        spread: Of the cells that the network is trained for.
     """
+    key = jax.random.key(0)
     z = jnp.asarray(codes, jnp.float32)
-    for layer in list(model.layers)[:-1]:
-        z = activation(SLOTS * layer(z, spread, None) / layer.z_full())
+    for k, layer in enumerate(list(model.layers)[:-1]):
+        sums = layer(z, spread, jax.random.fold_in(key, k))
+        z = activation(SLOTS * sums / layer.z_full())
     output = model.layers[-1]
-    winners = np.asarray(output(z, spread, None).max(-1))
-    low, high = np.quantile(winners, WINNERS)
-    margin = MARGIN * (high - low)
-    z_shift = max(0.0, float(margin - low))
+    low, high = output_range(np.asarray(output(z, spread, key)))
+    z_shift = max(0.0, -low)
     z_full = [float(layer.z_full()) for layer in model.layers]
-    z_full[-1] = float(high + margin) + z_shift
+    z_full[-1] = high + z_shift
     layers = tuple(
         Layer(
             weights=np.asarray(layer.weights(), np.int8),
@@ -52,3 +61,28 @@ def fold(
     return HardwareNetwork(
         config=config, layers=layers, logit_scale=LOGIT_RANGE / float(output.z_full())
     )
+
+
+def output_range(sums: np.ndarray) -> tuple[float, float]:
+    """Weighted sums (images, outputs) that the ramp starts from and ends at.
+
+    The end is the one of `HIGHEST_WINNER` at which fewest images have two outputs with
+    the same largest count.
+    """
+    winners = sums.max(1)
+    low = float(np.quantile(winners, LOWEST_WINNER))
+    low = min(0.0, low - MARGIN * float(winners.max() - low))
+
+    def ties(high):
+        counts = np.ceil((sums - low) / (high - low) * DECISIONS - 0.5)
+        ordered = np.sort(np.clip(counts, 0, DECISIONS), 1)
+        return int((ordered[:, -1] == ordered[:, -2]).sum())
+
+    ends = np.quantile(winners, HIGHEST_WINNER)
+    ends = ends[ends > 0]
+    if not len(ends):
+        raise InputError(
+            "The network's winners are all below zero: train it longer before it can"
+            " be put on the circuit."
+        )
+    return low, float(min(ends, key=ties))

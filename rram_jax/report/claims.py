@@ -188,7 +188,7 @@ def _left_out(run, card):
         (
             "thermal noise",
             f"{1e6 * noise:.0f} uV rms at the bit line, {lsb:.2f} LSB in layer 0;"
-            " `--circuit full` only",
+            " in circuit full only",
             "not in a transient: ngspice has no noise there",
             "not compared",
             "-",

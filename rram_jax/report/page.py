@@ -26,6 +26,7 @@ from rram_jax.report.repeat import (
     evaluate_command,
     file_table,
     hash_table,
+    train_command,
     verify_command,
 )
 from rram_jax.report.runs import (
@@ -175,8 +176,9 @@ def write_report(
             r.versions for r in (*networks.values(), *runs.values())
         ),
         steps=[
+            *(train_command(network) for network in networks.values()),
             *(evaluate_command(networks[k], points[k], out) for k in networks),
-            *(verify_command(r) for r in runs.values()),
+            *(verify_command(r, out) for r in runs.values()),
         ],
         deck=deck_command(run, out),
         files=file_table(out, folders),

@@ -24,7 +24,10 @@ FILES = {
     "decks.jsonl": "one line a finished deck; a run that was stopped goes on from it",
     "decks": "netlists, and manifest.json with the checksum of each",
 }
-"""What stands in a run's folder, in the order of this list."""
+"""What stands in the folders, in the order of this list."""
+
+OWN = ("report.html", "figures")
+"""What the report itself writes."""
 
 
 def command_lines(versions: Iterable[Versions]) -> list[str]:
@@ -37,25 +40,46 @@ def command_lines(versions: Iterable[Versions]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
+def train_command(run: TrainedRun) -> str:
+    """The command that trains one network again."""
+    c = run.config
+    return _join(
+        ["rram-jax", "train", "--network", c.network.name],
+        ["--data", c.data, "--device", c.device, "--sigma-lrs", f"{c.sigma_lrs:g}"],
+        ["--epochs", str(c.epochs), "--seed", str(c.seed)],
+    )
+
+
 def evaluate_command(run: TrainedRun, points: tuple[CurvePoint, ...], out: Path) -> str:
     """The command that samples the chips of one curve again."""
     first = points[0]
-    words = ["rram-jax", "evaluate", shown_path(run.path, out), "--data", first.dataset]
-    words += ["--device", first.device, "--circuit", first.circuit]
-    words += ["--sigma-lrs", *(f"{point.sigma_lrs:g}" for point in points)]
-    words += ["--chips", f"{first.n_chips}", "--images", f"{first.n_images}"]
-    return shlex.join([*words, "--seed", f"{first.seed}"])
+    sigmas = [f"{point.sigma_lrs:g}" for point in points]
+    return _join(
+        ["rram-jax", "evaluate", shown_path(run.path, out)],
+        ["--data", first.dataset, "--device", first.device],
+        ["--circuit", first.circuit, "--sigma-lrs", *sigmas],
+        ["--chips", str(first.n_chips), "--images", str(first.n_images)],
+        ["--seed", str(first.seed)],
+    )
 
 
-def verify_command(run: VerifiedRun) -> str:
+def verify_command(run: VerifiedRun, out: Path) -> str:
     """The command that simulates one run's images again."""
     c = run.config
-    words = ["rram-jax", "verify", c.checkpoint, "--data", c.data, "--device", c.device]
-    if c.sigma_lrs is not None:
-        words += ["--sigma-lrs", f"{c.sigma_lrs:g}"]
-    words += ["--array", c.array, "--images", f"{c.images}", "--chips", f"{c.chips}"]
-    words += ["--seed", f"{c.seed}", *([] if c.mismatch else ["--no-mismatch"])]
-    return shlex.join(words)
+    sigma = [] if c.sigma_lrs is None else ["--sigma-lrs", f"{c.sigma_lrs:g}"]
+    return _join(
+        ["rram-jax", "verify", shown_path(Path(c.checkpoint), out)],
+        ["--data", c.data, "--device", c.device, *sigma],
+        ["--array", c.array, "--images", str(c.images), "--chips", str(c.chips)],
+        ["--seed", str(c.seed), *([] if c.mismatch else ["--no-mismatch"])],
+    )
+
+
+def _join(*parts: list[str]) -> str:
+    """A command for a shell, continued over short lines."""
+    return " \\\n    ".join(
+        " ".join([shlex.join(part) for part in pair]) for pair in (parts[:2], parts[2:])
+    )
 
 
 def deck_command(run: VerifiedRun, out: Path) -> str:
@@ -74,14 +98,16 @@ def shown_path(path: Path, out: Path) -> str:
 
 def file_table(out: Path, folders: Iterable[Path]) -> Table:
     """What stands in the report's folder and in those of its runs."""
-    rows = [(name, FILES[name]) for name in ("report.html", "figures")]
-    for folder in folders:
-        rows += [
-            (f"{shown_path(folder, out)}/{name}", told)
-            for name, told in FILES.items()
-            if (folder / name).exists()
+    rows = []
+    for name, told in FILES.items():
+        holders = [
+            shown_path(folder, out) for folder in folders if (folder / name).exists()
         ]
-    return make_table(("file or folder", "holds"), rows, (0, 1))
+        if name in OWN:
+            holders = ["."]
+        if holders:
+            rows.append((name, ", ".join(holders), told))
+    return make_table(("file or folder", "in", "holds"), rows, (0, 1, 2))
 
 
 def hash_table(

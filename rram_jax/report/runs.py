@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pydantic
 
-from rram_jax.chip.config import CircuitConfig
+from rram_jax.chip.config import CircuitConfig, NetworkConfig
 from rram_jax.device.card import DeviceCard
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
@@ -66,11 +66,12 @@ class TrainedMetrics:
 class TrainedConfig:
     """config.json of `rram-jax train`, as far as it is reported."""
 
+    network: NetworkConfig
+    data: str
+    device: str
     sigma_lrs: float
+    epochs: int
     seed: int
-    batch: int
-    learning_rate: float
-    data_sha256: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)

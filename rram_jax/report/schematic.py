@@ -41,17 +41,17 @@ PLACES = {
     "aux_tail": (2.3, 8.6, "left"),
     "aux_a": (1.0, 6.4, "left"),
     "aux_b": (3.6, 6.4, "right"),
-    "tail": (7.4, 8.6, "left"),
-    "in_a": (6.1, 6.4, "left"),
-    "in_b": (8.7, 6.4, "right"),
-    "mir_a": (11.4, 8.6, "right"),
-    "pcasc_a": (11.4, 6.9, "right"),
-    "casc_a": (11.4, 4.3, "right"),
-    "sink_a": (11.4, 1.2, "right"),
-    "mir_b": (13.8, 8.6, "left"),
-    "pcasc_b": (13.8, 6.9, "left"),
-    "casc_b": (13.8, 4.3, "left"),
-    "sink_b": (13.8, 1.2, "left"),
+    "tail": (7.8, 8.6, "left"),
+    "in_a": (6.5, 6.4, "left"),
+    "in_b": (9.1, 6.4, "right"),
+    "mir_a": (11.9, 8.6, "right"),
+    "pcasc_a": (11.9, 6.9, "right"),
+    "casc_a": (11.9, 4.3, "right"),
+    "sink_a": (11.9, 1.2, "right"),
+    "mir_b": (14.3, 8.6, "left"),
+    "pcasc_b": (14.3, 6.9, "left"),
+    "casc_b": (14.3, 4.3, "left"),
+    "sink_b": (14.3, 1.2, "left"),
 }
 """Where each transistor of the gm cell stands, and on which side its gate is."""
 
@@ -82,7 +82,7 @@ def schematic_figure(config: NeuronConfig, path: Path) -> tuple[Path, Path]:
     Returns:
         The PNG and the SVG file.
     """
-    figure = Figure(figsize=(11.3, 4.6), layout="constrained")
+    figure = Figure(figsize=(11.3, 4.1), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")
@@ -93,7 +93,7 @@ def schematic_figure(config: NeuronConfig, path: Path) -> tuple[Path, Path]:
     _gm_wires(axes)
     _capacitor_side(axes, config, table["reset"], table["auto-zero"])
     _logic(axes)
-    axes.set_xlim(-0.7, 27.5)
+    axes.set_xlim(-0.9, 28.8)
     axes.set_ylim(0.1, 9.9)
     return save_figure(figure, path)
 
@@ -160,36 +160,36 @@ def _ground(axes: Axes, x: float, y: float):
 
 def _gm_wires(axes: Axes):
     """Everything between the gm cell's transistors."""
-    _rails(axes, (2.3, 7.4, 11.4, 13.8), (11.4, 13.8))
+    _rails(axes, (2.3, 7.8, 11.9, 14.3), (11.9, 14.3))
     _text(axes, 4.7, 9.5, f"vdd {V_DD} V")
-    for tail, left, right in ((2.3, 1.0, 3.6), (7.4, 6.1, 8.7)):
+    for tail, left, right in ((2.3, 1.0, 3.6), (7.8, 6.5, 9.1)):
         _wire(axes, (tail, 8.0), (tail, 7.4))
         _wire(axes, (left, 7.0), (left, 7.4), (right, 7.4), (right, 7.0))
         _dot(axes, (tail, 7.4))
         _net(axes, tail - 0.85, 8.6, "vbp", ha="right")
     # Drains of both pairs fold into the sources of the cascodes.
-    for left, right, branch, level in ((1.0, 6.1, 11.4, 3.1), (3.6, 8.7, 13.8, 2.4)):
+    for left, right, branch, level in ((1.0, 6.5, 11.9, 3.1), (3.6, 9.1, 14.3, 2.4)):
         _wire(axes, (left, 5.8), (left, level), (branch, level))
         _wire(axes, (right, 5.8), (right, level))
         _wire(axes, (branch, 3.7), (branch, 1.8))
         _dot(axes, (right, level), (branch, level))
-    _net(axes, 11.25, 3.35, "fa", ha="right")
-    _net(axes, 13.95, 2.65, "fb", ha="left")
+    _net(axes, 11.75, 3.35, "fa", ha="right")
+    _net(axes, 14.45, 2.65, "fb", ha="left")
     _net(axes, 0.2, 6.4, "v_pre", ha="right")
     _net(axes, 4.42, 6.4, "hold", ha="left")
-    _net(axes, 5.27, 6.4, "bl", ha="right")
-    _net(axes, 9.55, 6.4, "ref", ha="left")
+    _net(axes, 5.67, 6.4, "bl", ha="right")
+    _net(axes, 9.95, 6.4, "ref", ha="left")
     for y, name, above in ((6.9, "vcp", 1), (4.3, "vcn", -1), (1.2, "vbn", -1)):
-        _wire(axes, (12.15, y), (13.05, y))
-        _net(axes, 12.75, y + 0.25 * above, name)
+        _wire(axes, (12.65, y), (13.55, y))
+        _net(axes, 13.25, y + 0.25 * above, name)
     # The mirror's gates hang on ga, the output of branch A.
-    for x in (11.4, 13.8):
+    for x in (11.9, 14.3):
         _wire(axes, (x, 8.0), (x, 7.5))
         _wire(axes, (x, 6.3), (x, 4.9))
-    _wire(axes, (12.15, 8.6), (13.05, 8.6))
-    _wire(axes, (12.3, 8.6), (12.3, 5.6), (11.4, 5.6))
-    _dot(axes, (12.3, 8.6), (11.4, 5.6))
-    _net(axes, 11.25, 5.6, "ga", ha="right")
+    _wire(axes, (12.65, 8.6), (13.55, 8.6))
+    _wire(axes, (12.8, 8.6), (12.8, 5.6), (11.9, 5.6))
+    _dot(axes, (12.8, 8.6), (11.9, 5.6))
+    _net(axes, 11.75, 5.6, "ga", ha="right")
 
 
 def _capacitor(axes: Axes, x: float, top: float, text: str):
@@ -215,7 +215,7 @@ def _gate_pair(axes: Axes, x: float, top: float, n: Transistor, p: Transistor, o
             edgecolor=INK,
             linewidth=1.0,
         )
-    style = {"ha": "left", "fontsize": 8}
+    style = {"ha": "left", "fontsize": 7.5}
     _net(axes, x - 0.32, middle, on, ha="right")
     _text(axes, x + 0.36, middle + 0.2, f"n {size_text(n)}", weight="bold", **style)
     _text(axes, x + 0.36, middle - 0.2, f"p {size_text(p)}", weight="bold", **style)
@@ -224,23 +224,23 @@ def _gate_pair(axes: Axes, x: float, top: float, n: Transistor, p: Transistor, o
 def _capacitor_side(axes: Axes, config: NeuronConfig, reset, auto_zero):
     """C_int and its copy, their reset switches, and the auto-zero's hold capacitor."""
     level, low = 5.6, 2.4
-    _wire(axes, (13.8, level), (21.6, level))
-    _dot(axes, (13.8, level), (16.0, level), (18.2, level), (19.3, level))
-    _net(axes, 14.5, level + 0.25, "out")
-    _gate_pair(axes, 16.0, level, auto_zero["az_n"], auto_zero["az_p"], "az")
-    _dot(axes, (16.0, level - 1.4))
-    _net(axes, 15.8, level - 1.45, "hold", ha="right")
-    _capacitor(axes, 16.0, level - 1.4, f"C_hold\n{1e15 * C_HOLD:.0f} fF")
-    _capacitor(axes, 18.2, level, f"C_int\n{1e15 * config.c_int:.0f} fF")
-    _wire(axes, (19.3, level), (19.3, 7.0))
-    _gate_pair(axes, 19.3, 8.4, reset["rs_n"], reset["rs_p"], "rs")
-    _net(axes, 19.3, 8.65, "v_pre")
-    _wire(axes, (18.2, low), (21.2, low), (21.2, 4.5), (21.6, 4.5))
-    _dot(axes, (20.6, low))
-    _net(axes, 21.0, 3.4, "dum", ha="right")
-    _gate_pair(axes, 18.2, low, reset["du_n"], reset["du_p"], "rs")
-    _net(axes, 18.2, low - 1.65, "v_pre")
-    _capacitor(axes, 20.6, low, f"copy of C_int\n{1e15 * config.c_total:.0f} fF")
+    _wire(axes, (14.3, level), (22.5, level))
+    _dot(axes, (14.3, level), (16.5, level), (18.9, level), (20.0, level))
+    _net(axes, 15.0, level + 0.25, "out")
+    _gate_pair(axes, 16.5, level, auto_zero["az_n"], auto_zero["az_p"], "az")
+    _dot(axes, (16.5, level - 1.4))
+    _net(axes, 16.3, level - 1.45, "hold", ha="right")
+    _capacitor(axes, 16.5, level - 1.4, f"C_hold\n{1e15 * C_HOLD:.0f} fF")
+    _capacitor(axes, 18.9, level, f"C_int\n{1e15 * config.c_int:.0f} fF")
+    _wire(axes, (20.0, level), (20.0, 7.0))
+    _gate_pair(axes, 20.0, 8.4, reset["rs_n"], reset["rs_p"], "rs")
+    _net(axes, 20.0, 8.65, "v_pre")
+    _wire(axes, (18.6, low), (22.0, low), (22.0, 4.5), (22.5, 4.5))
+    _dot(axes, (21.3, low))
+    _net(axes, 21.85, 3.4, "dum", ha="right")
+    _gate_pair(axes, 18.6, low, reset["du_n"], reset["du_p"], "rs")
+    _net(axes, 18.6, low - 1.65, "v_pre")
+    _capacitor(axes, 21.3, low, f"copy of C_int\n{1e15 * config.c_total:.0f} fF")
 
 
 def _block(axes: Axes, x: float, y: float, w: float, h: float, text: str):
@@ -256,17 +256,17 @@ def _block(axes: Axes, x: float, y: float, w: float, h: float, text: str):
 
 def _logic(axes: Axes):
     """Latch, pulse gate and the drivers of the next array's rows, as blocks."""
-    _block(axes, 21.6, 3.9, 2.2, 2.3, "StrongARM\nlatch and\nset-reset\nlatch")
-    _text(axes, 21.7, 5.6, "+", ha="left", weight="bold")
-    _text(axes, 21.7, 4.5, "\N{MINUS SIGN}", ha="left", weight="bold")
-    _wire(axes, (22.7, 3.9), (22.7, 3.4))
-    _net(axes, 22.7, 3.15, "clk")
-    _wire(axes, (23.8, 5.05), (24.6, 5.05))
-    _net(axes, 24.2, 5.3, "q")
-    _block(axes, 24.6, 4.2, 2.2, 1.7, "pulse gate:\nNAND and\n3 inverters")
-    _wire(axes, (25.7, 4.2), (25.7, 3.7))
-    _net(axes, 25.7, 3.45, "en")
-    for x, name, side in ((25.4, "p", "right"), (26.0, "pb", "left")):
+    _block(axes, 22.5, 3.9, 2.5, 2.3, "StrongARM\nlatch and\nset-reset\nlatch")
+    _text(axes, 22.58, 5.6, "+", ha="left", weight="bold")
+    _text(axes, 22.58, 4.5, "\N{MINUS SIGN}", ha="left", weight="bold")
+    _wire(axes, (23.75, 3.9), (23.75, 3.4))
+    _net(axes, 23.75, 3.15, "clk")
+    _wire(axes, (25.0, 5.05), (25.8, 5.05))
+    _net(axes, 25.4, 5.3, "q")
+    _block(axes, 25.8, 4.2, 2.4, 1.7, "pulse gate:\nNAND and\n3 inverters")
+    _wire(axes, (27.0, 4.2), (27.0, 3.7))
+    _net(axes, 27.0, 3.45, "en")
+    for x, name, aside, ha in ((26.7, "p", -0.15, "right"), (27.3, "pb", 0.15, "left")):
         _wire(axes, (x, 5.9), (x, 7.0))
-        _net(axes, x - 0.15 if side == "right" else x + 0.15, 6.45, name, ha=side)
-    _block(axes, 24.1, 7.0, 3.2, 1.9, DRIVERS)
+        _net(axes, x + aside, 6.45, name, ha=ha)
+    _block(axes, 25.0, 7.0, 3.7, 1.9, DRIVERS)

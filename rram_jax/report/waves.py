@@ -157,7 +157,7 @@ def _mark_phases(panels, phases: list[tuple[float, float]]):
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             ha="center",
-            fontsize=9,
+            fontsize=8,
         )
 
 

@@ -91,7 +91,12 @@ def test_a_signal_leaves_no_process_and_no_folder(tmp_path, number):
     # Two workers with their ngspice, and a third that has nothing to do.
     wait_until(lambda: len(pids(tmp_path)) == 4 and idle.exists(), 60)
     if number == signal.SIGINT:
-        os.killpg(parent.pid, number)  # as a terminal does: to the workers as well
+        # A terminal sends it to all of them, but only the parent may act on it.
+        for pid in pids(tmp_path):
+            os.kill(pid, number)
+        time.sleep(0.3)
+        assert all(map(is_alive, pids(tmp_path)))
+        os.killpg(parent.pid, number)
     else:
         parent.send_signal(number)
     _, complaint = parent.communicate(timeout=20)

@@ -1,0 +1,142 @@
+import dataclasses
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+from rram_jax.chip.config import NetworkConfig
+from rram_jax.errors import InputError
+from rram_jax.qnn.checkpoint import load_checkpoint, save_network
+from tests.helpers import is_one_sentence, random_network
+
+CONFIG = NetworkConfig(sizes=(9, 5, 4, 3), columns_per_output=2, n_bias=1)
+NETWORK = random_network(1, CONFIG, z_full=(2.5, 1.3, 1 / 3))
+
+
+def _config(**changes):
+    return json.dumps({"network": {**dataclasses.asdict(CONFIG), **changes}, "a": [1]})
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "a run, 'finished'"
+    folder.mkdir()
+    save_network(folder, NETWORK)
+    (folder / "config.json").write_text(_config())
+    return folder
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    """A checkpoint of one's own to damage."""
+    return shutil.copytree(saved, tmp_path / "copy")
+
+
+def test_a_network_comes_back_to_the_bit(saved):
+    checkpoint = load_checkpoint(saved)
+    assert checkpoint.network.config == CONFIG
+    assert checkpoint.network.sha256 == NETWORK.sha256
+    for layer, expected in zip(checkpoint.network.layers, NETWORK.layers, strict=True):
+        assert layer.weights.dtype == np.int8
+        np.testing.assert_array_equal(layer.weights, expected.weights)
+        assert (layer.z_full, layer.z_shift) == (expected.z_full, expected.z_shift)
+    assert checkpoint.config["a"] == [1]
+    assert checkpoint.metrics == {}
+    assert load_checkpoint(str(saved)).folder == saved
+
+
+def test_metrics_come_along(copy):
+    (copy / "metrics.json").write_text('{"accuracy": 0.5}')
+    assert load_checkpoint(copy).metrics == {"accuracy": 0.5}
+
+
+def test_reading_is_silent(saved, capfd, caplog):
+    with caplog.at_level(logging.WARNING):
+        load_checkpoint(saved)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"", "not valid JSON"),
+        (b'{"network": ', "not valid JSON"),
+        (bytes(range(256)), "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"network": ' + b"1" * 5000 + b"}", "not valid JSON"),
+        (b" " * 1_000_001, "over 1000000 bytes"),
+        (b"[1]", "must hold a JSON object"),
+        (b'{"a": 1}', "network of"),
+        (_config(sizes=[9, 5]).encode(), "sizes like"),
+        (_config(depth=3).encode(), "depth: there is no such key"),
+        (_config(n_bias="1").encode(), "n_bias"),
+        (_config(ternary=1).encode(), "ternary"),
+        (_config(sizes=[9, 6, 4, 3]).encode(), "another network"),
+        (_config(n_bias=0).encode(), "another network"),
+        (_config(sizes=[9, 5, 3]).encode(), "another network"),
+        # Nothing of this size is allocated before the arrays are looked at.
+        (_config(sizes=[10**9] * 3).encode(), "another network"),
+        (_config(sizes=[10**30] * 3).encode(), "."),
+    ],
+)
+def test_configurations_that_are_not_this_checkpoints(copy, text, told):
+    (copy / "config.json").write_bytes(text)
+    with pytest.raises(InputError) as error:
+        load_checkpoint(copy)
+    assert told in str(error.value)
+    assert "copy" in str(error.value)
+    assert is_one_sentence(error.value)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
+@pytest.mark.parametrize("which", ["d/*", "manifest.ocdbt", "_METADATA"])
+def test_damaged_arrays(copy, which, damage):
+    (file,) = (copy / "network").glob(which)
+    content = file.read_bytes()
+    if damage == "remove":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        file.write_bytes(bytes(byte ^ 0x5A for byte in content))
+    with pytest.raises(InputError, match="network is damaged") as error:
+        load_checkpoint(copy)
+    assert is_one_sentence(error.value)
+
+
+def test_folders_that_are_no_checkpoint(copy, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    bare = shutil.copytree(copy, tmp_path / "bare")
+    shutil.rmtree(bare / "network")
+    foreign = shutil.copytree(bare, tmp_path / "foreign")
+    (foreign / "network").mkdir()
+    (foreign / "network" / "weights.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    for folder in (tmp_path / "absent", empty, bare, foreign, copy / "config.json"):
+        with pytest.raises(InputError, match=folder.name) as error:
+            load_checkpoint(folder)
+        assert is_one_sentence(error.value)
+
+
+def test_numbers_that_no_network_has(copy):
+    weights = NETWORK.layers[0].weights.copy()
+    weights[0, 0] = 7
+    for changes in ({"weights": weights}, {"z_full": -1.0}, {"z_full": float("nan")}):
+        layers = list(NETWORK.layers)
+        bad = dict.fromkeys(("config", "logit_scale"))
+        # As `dataclasses.replace` would, without the checks.
+        layer = object.__new__(type(layers[0]))
+        for name, value in {**vars(layers[0]), **changes}.items():
+            object.__setattr__(layer, name, value)
+        network = object.__new__(type(NETWORK))
+        for name in bad:
+            object.__setattr__(network, name, getattr(NETWORK, name))
+        object.__setattr__(network, "layers", (layer, *layers[1:]))
+        shutil.rmtree(copy / "network")
+        save_network(copy, network)
+        with pytest.raises(InputError, match="mlp-9-5-4-3") as error:
+            load_checkpoint(copy)
+        assert is_one_sentence(error.value)

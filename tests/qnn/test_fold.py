@@ -1,0 +1,182 @@
+"""The network in training form and in hardware form are the same network."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import rram_jax.qnn.train as train_module
+from rram_jax.chip.config import NetworkConfig
+from rram_jax.chip.design import design_network
+from rram_jax.chip.sample import chip_key
+from rram_jax.chip.surrogate import (
+    positions,
+    run_network,
+    surrogate_chip,
+    winner,
+    with_bias,
+)
+from rram_jax.data.codes import input_codes
+from rram_jax.data.datasets import load_dataset
+from rram_jax.device.card import load_card
+from rram_jax.neuron.model import to_counts
+from rram_jax.qnn.config import TrainConfig
+from rram_jax.qnn.fold import MARGIN, WINNERS, fold
+from rram_jax.qnn.model import Mlp
+from rram_jax.qnn.quantize import activation
+from rram_jax.qnn.spread import spread_of
+from tests.helpers import write_card
+
+# Cells without spread: then a chip's cells are the nominal ones.
+CELLS = dataclasses.replace(
+    load_card("bench-r10"), name="still", sigma_lrs=0.0, sigma_hrs=0.0
+)
+NETWORKS = {
+    "binary": NetworkConfig(sizes=(144, 24, 10), columns_per_output=4),
+    "two hidden layers": NetworkConfig(sizes=(144, 20, 16, 10), columns_per_output=2),
+    "bias pairs": NetworkConfig(sizes=(144, 24, 10), columns_per_output=3, n_bias=3),
+    "ternary": NetworkConfig(
+        sizes=(144, 24, 10), columns_per_output=4, ternary=True, n_bias=1
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("mnist5k")
+
+
+def _trained(config, digits, folder, monkeypatch):
+    """Two epochs; the model and what it was folded into."""
+    models = []
+
+    def kept(model, *args):
+        models.append(model)
+        return fold(model, *args)
+
+    monkeypatch.setattr(train_module, "fold", kept)
+    settings = TrainConfig(
+        network=config,
+        device=write_card(CELLS, folder),
+        epochs=2,
+        learning_rate=0.01,
+        seed=1,
+    )
+    network = train_module.train(settings, digits)
+    return models[0], network
+
+
+def _training_form(model, codes, spread):
+    """Codes of every hidden layer and weighted sums of the outputs."""
+    hidden = []
+    for layer in list(model.layers)[:-1]:
+        codes = activation(15 * layer(codes, spread, None) / layer.z_full())
+        hidden.append(np.asarray(codes))
+    return hidden, np.asarray(model.layers[-1](codes, spread, None))
+
+
+def _hardware_form(design, chip, codes):
+    """Codes of every hidden layer and crossings of the outputs."""
+    hidden = []
+    for part, layer in zip(chip, design.layers, strict=True):
+        driven = with_bias(codes, design.network.config.n_bias)
+        position = positions(driven, part.transfer, 0.2, part.params, linear=True)
+        codes = to_counts(position, layer.neuron)
+        hidden.append(np.asarray(codes))
+    return hidden[:-1], position
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_form_and_hardware_form_agree_image_for_image(
+    name, digits, circuit, tmp_path, monkeypatch
+):
+    config = NETWORKS[name]
+    model, network = _trained(config, digits, tmp_path, monkeypatch)
+    weights = network.layers[0].weights
+    assert (weights[:144] == 0).any() == config.ternary
+    codes = jnp.asarray(input_codes(digits.test_images, 144), jnp.float32)
+    spread = spread_of(CELLS.params())
+    hidden, z = _training_form(model, codes, spread)
+    # Something was learned, and the codes are alive.
+    logits = np.asarray(model(codes, spread))
+    assert (logits.argmax(1) == digits.test_labels).mean() > 0.6
+    assert 0.1 < ((hidden[-1] > 0) & (hidden[-1] < 15)).mean()
+
+    design = design_network(network, CELLS, circuit, wires=False)
+    # Any chip: without spread they are all alike.
+    chip = surrogate_chip(chip_key(3, 8), design, CELLS.params(), "ideal")
+    on_chip, position = _hardware_form(design, chip, codes)
+    for ours, theirs in zip(hidden, on_chip, strict=True):
+        np.testing.assert_array_equal(theirs, ours)
+    position = np.asarray(position)
+    output = network.layers[-1]
+    expected = 15 * (z + output.z_shift) / output.z_full
+    # Sums of up to 147 float32 products, on a scale of 15.
+    np.testing.assert_allclose(position, expected, atol=1e-4)
+    # Where two sums are exactly equal no form has a winner.
+    top = np.sort(z, 1)
+    decided = top[:, -1] - top[:, -2] > 1e-4
+    assert decided.mean() > 0.95
+    np.testing.assert_array_equal(
+        position.argmax(1)[decided], logits.argmax(1)[decided]
+    )
+    whole = run_network(chip, codes, design, 0.2, "ideal")
+    np.testing.assert_array_equal(whole, position)
+    # Resolved to 1/60 of the ramp the winner is the same, or a tie.
+    answer = np.asarray(winner(to_counts(whole, design.layers[-1].neuron)))
+    assert (answer >= 0).mean() > 0.75
+    right = (answer == logits.argmax(1)) | (answer < 0)
+    assert right[decided].all()
+
+
+def _untrained(config):
+    return Mlp(config, rngs=nnx.Rngs(params=4))
+
+
+def test_scales_by_hand(digits):
+    config = NetworkConfig(sizes=(144, 9, 10), columns_per_output=3, n_bias=2)
+    model, spread = _untrained(config), spread_of(load_card("bench-r10").params())
+    codes = input_codes(digits.validation_images, 144)
+    network = fold(model, config, codes, spread)
+    _, z = _training_form(model, jnp.asarray(codes, jnp.float32), spread)
+    low, high = np.quantile(z.max(1), WINNERS)
+    margin = MARGIN * (high - low)
+    hidden, output = network.layers
+    assert hidden.z_full == float(model.layers[0].z_full())
+    assert hidden.z_shift == 0.0
+    np.testing.assert_allclose(output.z_shift, max(0, margin - low), rtol=1e-6)
+    np.testing.assert_allclose(output.z_full, high + margin + output.z_shift, rtol=1e-6)
+    # A winner stands on the ramp: between its start and its end, for 99.8 %.
+    share = ((z.max(1) > -output.z_shift) & (z.max(1) < output.z_full)).mean()
+    assert share >= 0.998
+    for layer, trained in zip(network.layers, model.layers, strict=True):
+        np.testing.assert_array_equal(layer.weights, trained.weights())
+        assert layer.weights.dtype == np.int8
+    # Logits per weighted sum, as the training had them.
+    logits = np.asarray(model(jnp.asarray(codes[:9], jnp.float32), spread))
+    np.testing.assert_allclose(network.logit_scale * z[:9], logits, rtol=1e-5)
+
+
+def test_winners_below_zero_shift_the_start(digits):
+    config = NetworkConfig(sizes=(144, 9, 10), columns_per_output=3)
+    spread = spread_of(load_card("bench-r10").params())
+    model = _untrained(config)
+    # All pairs of the output negative: every sum of it is 0 or below.
+    model.layers[-1].latent[...] = -jnp.abs(model.layers[-1].latent[...])
+    codes = input_codes(digits.validation_images, 144)
+    output = fold(model, config, codes, spread).layers[-1]
+    assert output.z_shift > 1
+    _, z = _training_form(model, jnp.asarray(codes, jnp.float32), spread)
+    assert (z.max(1) + output.z_shift > 0).mean() > 0.998
+
+
+def test_jit_of_the_training_form_gives_the_same_codes(digits):
+    config = NETWORKS["two hidden layers"]
+    model, spread = _untrained(config), spread_of(CELLS.params())
+    codes = jnp.asarray(input_codes(digits.validation_images, 144), jnp.float32)
+    logits = model(codes, spread)
+    jitted = jax.jit(lambda x: model(x, spread))(codes)
+    np.testing.assert_allclose(jitted, logits, rtol=1e-5, atol=1e-5)
