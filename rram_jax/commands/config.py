@@ -184,8 +184,12 @@ class DemoCommand:
     network: str = "mlp-144-32-10"
     """Multi-layer perceptron of so many inputs, hidden neurons and outputs."""
 
+    device: str = "hfo2-nominal"
+    """Preset or path of the device card, for training, chips and netlists."""
+
     sigma_lrs: float = 0.3
-    """[-] Spread of ln R_LRS that the hardened network is trained for."""
+    """[-] Spread of ln R_LRS that the hardened network is trained for, and that the
+    simulated chips have."""
 
     epochs: int = 60
     """[-] Passes over the training images."""

@@ -64,6 +64,7 @@ def _train(config: DemoCommand, label: str, sigma_lrs: float) -> Path:
             network=NetworkConfig(sizes=parse_sizes(config.network)),
             data=config.data,
             data_dir=config.data_dir,
+            device=config.device,
             sigma_lrs=sigma_lrs,
             epochs=config.epochs,
             seed=config.seed,
@@ -78,6 +79,7 @@ def _curve(config: DemoCommand, label: str, checkpoint: Path) -> list[dict[str, 
         EvaluateCommand(
             checkpoint=checkpoint,
             data_dir=config.data_dir,
+            device=config.device,
             sigma_lrs=SIGMAS,
             chips=config.chips,
             seed=config.seed,
@@ -95,6 +97,7 @@ def _verify(config: DemoCommand, checkpoint: Path) -> dict[str, Path]:
         return VerifyCommand(
             checkpoint=checkpoint,
             data_dir=config.data_dir,
+            device=config.device,
             sigma_lrs=config.sigma_lrs,
             array=array,
             images=images,

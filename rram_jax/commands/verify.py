@@ -33,8 +33,17 @@ CODES = ("chip", "image", "layer", "neuron", "spice", "surrogate", "position")
 """Columns of codes.csv: what ngspice gave, what the surrogate said of ngspice's codes
 of the layer before, and the crossing that it computed, in slots."""
 
-RESULTS = ("chip", "image", "label", "winner_spice", "winner_surrogate", "counts_spice")
-"""First columns of results.csv; outputs that tie are joined by a slash."""
+RESULTS = (
+    "chip",
+    "image",
+    "label",
+    "winner_spice",
+    "winner_surrogate",
+    "counts_spice",
+    "counts_surrogate",
+)
+"""First columns of results.csv; outputs that tie are joined by a slash. The surrogate
+answers end to end here, from the input codes alone."""
 
 
 def verify(config: VerifyCommand) -> Path:
@@ -147,6 +156,7 @@ def _write_tables(found: Verification, folder: Path):
             "/".join(map(str, row["winner_spice"])),
             "/".join(map(str, row["winner_surrogate"])),
             " ".join(map(str, row["counts"])),
+            " ".join(map(str, row["counts_surrogate"])),
             *(row[key] for key in extra),
             *(row["energy_j"][b] for b in blocks),
         ]

@@ -27,8 +27,9 @@ def run_jobs(
     """Call `function` on every job in worker processes.
 
     Any exception, of a job, of `on_done` or a Ctrl-C, stops the workers in the midst of
-    their jobs, after the results that were already there are handed over. The workers
-    also stop when this process dies, however it dies, and end the ngspice they run.
+    their jobs; when a job fails, results that came in with it are handed over first.
+    The workers also stop when this process dies, however it dies, and end the ngspice
+    they run.
 
     Args:
         function: Defined at the top level of a module, since it is pickled.

@@ -50,7 +50,7 @@ def energy_figure(
             label=f"{label}: {significant(sum(values), 4)} pJ in all",
         )
         axes.bar_label(bars, [significant(v) for v in values], padding=3, fontsize=8)
-    axes.set_yticks(place, [BLOCKS.get(name, name) for name in names])
+    axes.set_yticks(place, [BLOCKS.get(name, name) for name in names], parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.grid(axis="y", visible=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from rram_jax.run_folder import write_bytes
 
@@ -38,8 +39,14 @@ def set_title(axes: Axes, title: str) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Write `path`.png and `path`.svg whole; equal figures give equal bytes."""
+    """Write `path`.png and `path`.svg whole; equal figures give equal bytes.
+
+    What stands in legends is written as it is: names in it may hold dollar signs.
+    """
     written = []
+    for legend in figure.findobj(Legend):
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
         buffer = io.BytesIO()
         with matplotlib.rc_context({"svg.hashsalt": "rram_jax"}):

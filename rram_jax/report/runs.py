@@ -267,7 +267,8 @@ def read_waves(path: Path) -> dict[str, np.ndarray]:
     """
     _check_exists(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file open that it could not read.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             waves = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
         waves = {}
@@ -283,8 +284,10 @@ def check_points(label: str, points: Sequence[Any]) -> tuple[CurvePoint, ...]:
     Raises:
         InputError: A point lacks a number.
     """
-    text = json.dumps(list(points))
-    found = _parse(text, tuple[CurvePoint, ...], f"accuracy curve {label!r}")
+    found = [
+        _parse(json.dumps(point), CurvePoint, f"The accuracy curve {label!r}")
+        for point in points
+    ]
     if not found:
         raise InputError(f"The accuracy curve {label!r} has no points: evaluate again.")
     return tuple(sorted(found, key=lambda point: point.sigma_lrs))

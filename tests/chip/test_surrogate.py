@@ -21,7 +21,7 @@ from rram_jax.chip.surrogate import (
 )
 from rram_jax.device.card import load_card
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.neuron.model import ideal_params
+from rram_jax.neuron.model import ideal_params, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
 from tests.helpers import assert_gradient, neuron_card, random_network, write_card
 
@@ -166,6 +166,28 @@ def test_full_circuit_tends_to_the_map(circuit, tmp_path, name):
     assert first > 3e-3
     # Twice the cause, twice the effect: float32 positions and the second order.
     np.testing.assert_allclose(second / first, 2.0, rtol=0.05)
+
+
+def test_pulses_of_a_layer_are_longer_by_the_excess_of_the_one_before(
+    circuit, tmp_path
+):
+    config = dataclasses.replace(CONFIG, sizes=(6, 5, 4, 3))
+    card = neuron_card(pulse_excess=-0.3, curve=3.0)
+    here = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
+    network = random_network(1, config, z_full=(2.5, 2.0, 4.0))
+    design = design_network(network, DEVICE, here)
+    chip = surrogate_chip(chip_key(0, 1), design, DEVICE.params(), "full")
+    codes, excess = _codes(3, (50, 6)), 0.0  # the inputs' pulses are exact
+    found = run_network(chip, codes, design, 0.2, "full")
+    for part, layer in zip(chip, design.layers, strict=True):
+        driven = with_bias(codes, 1)
+        position = positions(
+            driven, part.transfer, 0.2, part.params, pulse_excess=excess
+        )
+        codes, excess = to_counts(position, layer.neuron), -0.3
+    np.testing.assert_allclose(found, position, rtol=1e-5, atol=1e-5)
+    without = positions(driven, part.transfer, 0.2, part.params)
+    assert abs(np.asarray(without - found)).max() > 0.05
 
 
 def test_offset_of_the_card_is_cancelled_by_the_ramp(circuit, tmp_path):

@@ -55,6 +55,17 @@ def one_of_many(job):
     return kind
 
 
+def one_fails_among_others(job):
+    """Wait, but for the first, until that one was handed over; the second fails."""
+    index, folder = job
+    if index > 0:
+        wait_until((folder / "handed over").exists, 60)
+    (folder / f"{index}").touch()
+    if index == 1:
+        raise NgspiceError("deck 1 failed")
+    return index
+
+
 def hang_in_ngspice(folder):
     """Return at once where there is no folder."""
     if folder is not None:

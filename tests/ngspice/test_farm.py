@@ -12,6 +12,7 @@ from rram_jax.ngspice.farm import run_jobs
 from tests.ngspice.processes import (
     ROOT,
     is_alive,
+    one_fails_among_others,
     one_of_many,
     pids,
     square,
@@ -54,6 +55,22 @@ def test_a_failure_stops_the_rest_at_once(tmp_path, kind, error, words):
     assert time.monotonic() - start < 60  # and not the 600 s that the others sleep
     assert pids(tmp_path)
     wait_until(lambda: not any(map(is_alive, pids(tmp_path))))
+
+
+def test_a_failure_costs_no_result_that_was_there(tmp_path):
+    got = []
+
+    def on_done(index, result):
+        got.append((index, result))
+        if index == 0:  # while we are busy here, all the others come in
+            (tmp_path / "handed over").touch()
+            wait_until(lambda: all((tmp_path / f"{k}").exists() for k in range(6)), 60)
+            time.sleep(0.3)
+
+    jobs = [(index, tmp_path) for index in range(6)]
+    with pytest.raises(NgspiceError, match="deck 1 failed"):
+        run_jobs(one_fails_among_others, jobs, workers=2, on_done=on_done)
+    assert sorted(got) == [(k, k) for k in (0, 2, 3, 4, 5)]
 
 
 SCRIPT = """

@@ -1,0 +1,127 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from rram_jax.commands import verify
+from rram_jax.errors import InputError
+from rram_jax.report import runs
+from rram_jax.report.runs import check_points, read_trained, read_verified, read_waves
+from tests.helpers import is_one_sentence
+from tests.report.folders import (
+    DECKS,
+    edit_json,
+    make_curve,
+    make_trained,
+    make_verified,
+)
+
+VERIFIED = ("config.json", "metrics.json", "versions.json", "results.csv", "codes.csv")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_verified(tmp_path / "verify", "cells")
+
+
+def test_the_columns_are_those_that_verify_writes():
+    assert runs.CODES == verify.CODES
+    assert set(verify.RESULTS) <= set(runs.RESULTS)
+
+
+def test_a_verification_is_read_as_it_was_written(folder):
+    run = read_verified(folder)
+    assert [deck.image for deck in run.decks] == [0, 1]
+    assert run.decks[1].winner_spice == (0, 1)  # a tie
+    assert run.decks[1].winner_surrogate == (0,)
+    assert run.decks[0].counts == (12, 40)
+    assert run.codes.hidden.spice.tolist() == [3, 0, 15, 6, 1, 0]
+    assert run.codes.hidden.position[1] == -8.25
+    assert run.codes.outputs(0, 1).surrogate.tolist() == [33, 32]
+    assert run.config.device_card.sigma_lrs == 0.31
+    assert run.config.neurons[1].decisions == 60
+
+
+@pytest.mark.parametrize("name", [*VERIFIED, "waves.npz"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "binary", "empty"])
+def test_a_missing_or_damaged_file_is_one_sentence(folder, name, damage):
+    path = folder / name
+    whole = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "binary":
+        path.write_bytes(b"\xff\xfe\x00" + whole)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    with pytest.raises(InputError) as error:
+        read_waves(path) if name == "waves.npz" else read_verified(folder)
+    assert is_one_sentence(error.value)
+    # Where a table was cut at the end of a line, another file tells.
+    assert name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("metrics.json", {"codes_equal": "0.9"}),
+        ("metrics.json", {"energy_by_block_j": [1, 2]}),
+        ("config.json", {"neurons": [{"v_full": -1.0}]}),
+        ("config.json", {"seed": 1.5}),
+        ("versions.json", {"command_line": None}),
+    ],
+)
+def test_a_wrong_value_is_named(folder, name, changes):
+    edit_json(folder / name, **changes)
+    with pytest.raises(InputError) as error:
+        read_verified(folder)
+    assert is_one_sentence(error.value)
+    assert name in str(error.value)
+    assert next(iter(changes)) in str(error.value)
+
+
+def test_tables_that_disagree_are_found(folder):
+    path = folder / "results.csv"
+    path.write_text(path.read_text().replace("12 40", "12 39"))
+    with pytest.raises(InputError, match="differ in the outputs of image 0"):
+        read_verified(folder)
+
+
+def test_pickled_waves_are_refused(folder):
+    np.savez(folder / "waves.npz", time=np.array([{"a": 1}, None]))
+    with pytest.raises(InputError, match="damaged"):
+        read_waves(folder / "waves.npz")
+
+
+def test_waves_of_unequal_length_are_refused(folder):
+    with zipfile.ZipFile(folder / "waves.npz", "w"):
+        pass
+    np.savez(folder / "waves.npz", time=np.zeros(3), s=np.zeros(2))
+    with pytest.raises(InputError, match="damaged"):
+        read_waves(folder / "waves.npz")
+
+
+def test_a_training_is_read(tmp_path):
+    run = read_trained(make_trained(tmp_path / "t", 0.3, "ab" * 32))
+    assert run.config.network.name == "mlp-9-3-2"
+    assert run.metrics.accuracy_ideal == 0.9134
+    edit_json(tmp_path / "t" / "metrics.json", accuracy_ideal=None)
+    with pytest.raises(InputError, match="accuracy_ideal"):
+        read_trained(tmp_path / "t")
+
+
+def test_a_curve_is_sorted_and_checked():
+    points = make_curve(0.9, 0.1)
+    assert [p.sigma_lrs for p in check_points("x", points[::-1])] == [0, 0.25, 0.5]
+    with pytest.raises(InputError, match="'x' has no points"):
+        check_points("x", [])
+    del points[1]["accuracy_worst"]
+    with pytest.raises(InputError) as error:
+        check_points("x", json.loads(json.dumps(points)))
+    assert is_one_sentence(error.value)
+    assert "accuracy_worst" in str(error.value)
+
+
+def test_the_decks_of_the_helper_are_uneven():
+    assert DECKS[0][2] != DECKS[1][2]
