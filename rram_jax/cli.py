@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import inspect
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         return _fail("Interrupted: the same command goes on from where it was.", 130)
     except InputError as error:
         return _fail(str(error), 2)
-    except NgspiceError as error:
+    except (NgspiceError, BrokenProcessPool) as error:
         return _fail(str(error), 1)
     except OSError as error:
         return _fail(f"{error.filename or 'Input or output'}: {error.strerror}.", 2)

@@ -93,7 +93,9 @@ def choose_data(checkpoint: Checkpoint, asked: str | None) -> str:
             f"{checkpoint.folder / 'config.json'} does not say what the network was"
             " trained on: name the data to evaluate it on with --data."
         )
-    if name == "mnist5k" and Path(seen).name == "mnist":
+    # A folder of the four files may stand in for the name, such as MNIST/raw.
+    saw_mnist = "mnist" in (part.lower() for part in Path(seen).parts)
+    if name == "mnist5k" and saw_mnist:
         raise InputError(
             f"{checkpoint.folder} was trained on MNIST, whose training images include"
             " the test images of mnist5k: evaluate it with --data mnist."

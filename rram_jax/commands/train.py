@@ -66,6 +66,8 @@ def _train(config: TrainCommand, dataset: Dataset, run: RunFolder) -> HardwareNe
     """Train with a progress bar; the folder then holds network/ and training.csv."""
     curve = run.path / "training.csv"
     rows, clock = read_numbers(curve, CURVE), time.perf_counter()
+    if run.state == "resumed" and not rows:
+        say_resumed(run, "from the beginning")
     with progress_bar() as bar:
         task = bar.add_task("epochs", total=config.epochs, told="")
 

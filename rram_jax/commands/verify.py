@@ -173,8 +173,8 @@ def show_verification(out: Path):
         return f"{100 * metrics[key]:.1f} %"
 
     show_table(
-        f"{metrics['network']} on {metrics['dataset']}: {metrics['n_images']} test images on"
-        f" {metrics['n_chips']} chips, {metrics['n_mosfets']} transistors,"
+        f"{metrics['network']} on {metrics['dataset']}: {metrics['n_images']} test"
+        f" images on {metrics['n_chips']} chips, {metrics['n_mosfets']} transistors,"
         f" {metrics['n_cells']} RRAM cells as {metrics['array']},"
         f" {metrics['simulator']} ({metrics['solver']})",
         ("what", "value"),

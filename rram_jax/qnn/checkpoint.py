@@ -64,7 +64,7 @@ class TrainingStates:
                 f"The training state {place} is damaged: delete that folder, and the"
                 " run goes on from the state before."
             ) from None
-        if [x.shape for x in restored] != [x.shape for x in leaves]:
+        if [np.shape(x) for x in restored] != [np.shape(x) for x in leaves]:
             raise InputError(
                 f"The training state {place} belongs to another network: give this run"
                 " a folder of its own."

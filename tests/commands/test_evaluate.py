@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -9,8 +10,10 @@ from rram_jax.chip.evaluate import summarise
 from rram_jax.cli import main
 from rram_jax.commands.evaluate import CHIPS
 from rram_jax.commands.train import CURVE
+from rram_jax.device.card import load_card
 from rram_jax.run_folder import read_metrics, read_numbers, write_json
 from tests.commands.test_train import files, refused
+from tests.helpers import write_card
 
 KEYS = {
     "dataset",
@@ -86,6 +89,17 @@ def test_a_chip_is_the_same_whatever_is_asked_besides(checkpoint, tmp_path):
     assert read_metrics(tmp_path / "a")["points"][0]["circuit"] == "ideal"
 
 
+def test_without_spread_every_chip_is_ideal(checkpoint, tmp_path):
+    card = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.0, sigma_hrs=0.0)
+    device = write_card(card, tmp_path)
+    argv = ("--device", device, "--circuit", "ideal", "--images", "200")
+    evaluate(checkpoint, *argv, "--out", "a")
+    (point,) = read_metrics(tmp_path / "a")["points"]
+    assert point["accuracy_worst"] == point["accuracy_ideal"]
+    assert (point["accuracy_sd"], point["sigma_lrs"]) == (0, 0)
+    assert point["ties_mean"] != point["accuracy_ideal"]
+
+
 def test_several_spreads_give_a_curve(checkpoint, tmp_path):
     argv = ("--sigma-lrs", "0", "0.5", "--circuit", "ideal", "--images", "200")
     evaluate(checkpoint, *argv, "--json", "f.json", "--out", "a")
@@ -146,7 +160,7 @@ def test_a_killed_evaluation_goes_on(checkpoint, tmp_path, kill_when, capsys):
 
 def test_training_images_are_no_test_images(copy, tmp_path, capsys):
     config = json.loads((copy / "config.json").read_text())
-    for trained_on in ("mnist", "/somewhere/mnist"):
+    for trained_on in ("mnist", "/somewhere/MNIST/raw"):
         write_json(copy / "config.json", config | {"data": trained_on})
         told = refused(capsys, "evaluate", str(copy), "--data", "mnist5k")
         assert "was trained on MNIST" in told

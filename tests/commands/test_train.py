@@ -117,6 +117,18 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, kill_when, capsys)
     assert read_metrics(whole) | {"seconds": 0} == read_metrics(broken) | {"seconds": 0}
 
 
+def test_a_run_without_an_epoch_begins_again(checkpoint, tmp_path, capsys):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(checkpoint / "config.json", folder)
+    assert main([*TINY, "--out", str(folder)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"Resumes the run in {folder} from the beginning." in out
+    assert read_metrics(folder) | {"seconds": 0} == read_metrics(checkpoint) | {
+        "seconds": 0
+    }
+
+
 def test_wrong_data_are_told(tmp_path, capsys, write_set):
     tiny = ("train", "--network", "mlp-16-4-10", "--batch", "5", "--epochs", "1")
     told = refused(capsys, *tiny, "--data", "mnist", "--data-dir", str(tmp_path))
