@@ -78,6 +78,8 @@ def test_files_that_cannot_be_one(tmp_path):
     huge.write_text("#" * (MAX_BYTES + 1))
     binary = tmp_path / "binary.toml"
     binary.write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match="over 200000 bytes"):
+        read_record(huge, Outer, "thing")
     for path in (huge, binary, tmp_path, tmp_path / "absent.toml"):
         with pytest.raises(InputError, match=path.name) as error:
             read_record(path, Outer, "thing")

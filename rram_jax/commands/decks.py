@@ -53,15 +53,15 @@ def read_request(config: ExportCommand) -> DeckRequest:
         device = dataclasses.replace(device, sigma_lrs=config.sigma_lrs)
     design = design_network(network, device, config.design)
     asked = dataclasses.asdict(config) | {
-        "checkpoint": str(config.checkpoint),
         "data": dataset.name,
         "network_sha256": network.sha256,
         "data_sha256": dataset.sha256,
         "device_card": dataclasses.asdict(device),
         "neurons": [dataclasses.asdict(layer.neuron) for layer in design.layers],
     }
-    for elsewhere in ("data_dir", "json", "out", "workers", "timeout_s"):
-        asked.pop(elsewhere, None)
+    # What the decks do not depend on; the network's digest stands for its folder.
+    elsewhere = ("checkpoint", "data_dir", "json", "out", "workers", "timeout_s")
+    asked = {key: value for key, value in asked.items() if key not in elsewhere}
     return DeckRequest(
         name=network.config.name,
         dataset=dataset.name,

@@ -21,8 +21,8 @@ keeps strong ones apart."""
 MARGIN = 0.05
 """[-] Of the output's range, left at the lower end for what spread adds."""
 
-DECISIONS = 60
-"""[-] Decisions of an output's ramp (four a slot), for counting ties."""
+CLOCKS = 4
+"""[-] Decisions a slot of an output's ramp, for counting ties."""
 
 
 def fold(
@@ -74,8 +74,10 @@ def output_range(sums: np.ndarray) -> tuple[float, float]:
     low = min(0.0, low - MARGIN * float(winners.max() - low))
 
     def ties(high):
-        counts = np.ceil((sums - low) / (high - low) * DECISIONS - 0.5)
-        ordered = np.sort(np.clip(counts, 0, DECISIONS), 1)
+        # As `neuron.model.to_counts` has it.
+        position = SLOTS * (sums - low) / (high - low)
+        counts = np.clip(np.ceil((position - 0.5) * CLOCKS), 0, SLOTS * CLOCKS)
+        ordered = np.sort(counts, 1)
         return int((ordered[:, -1] == ordered[:, -2]).sum())
 
     ends = np.quantile(winners, HIGHEST_WINNER)

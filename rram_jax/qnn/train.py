@@ -65,7 +65,8 @@ def train(
         on_resume: Called with the epoch from which an earlier run goes on.
 
     Raises:
-        InputError: There are fewer images than one batch.
+        InputError: There are fewer images than one batch, or more kinds of them than
+            outputs.
     """
     n_inputs = config.network.sizes[0]
     codes = input_codes(dataset.train_images, n_inputs)
@@ -76,6 +77,13 @@ def train(
         raise InputError(
             f"{dataset.name} has {len(codes)} training images, fewer than one batch of"
             f" {config.batch}."
+        )
+    kinds = max(dataset.train_labels.max(), dataset.validation_labels.max()) + 1
+    if kinds > config.network.sizes[-1]:
+        raise InputError(
+            f"{dataset.name} has labels from 0 to {kinds - 1}, so a network for it"
+            f" needs {kinds} outputs or more; {config.network.name} has"
+            f" {config.network.sizes[-1]}."
         )
     device = dataclasses.replace(
         load_card(config.device), sigma_lrs=float(config.sigma_lrs)
@@ -105,12 +113,13 @@ def train(
             state, loss = run_epoch(state, jnp.asarray(codes), labels, order, key)
             logits = _logits(graph, state[0], held_out, spread)
             right = np.asarray(logits).argmax(-1) == dataset.validation_labels
-            kept.save(epoch + 1, state)
             on_epoch(
                 EpochReport(
                     epoch=epoch + 1, loss=float(loss), accuracy=float(right.mean())
                 )
             )
+            # Last, so that what was told of an epoch is never behind its state.
+            kept.save(epoch + 1, state)
     model = nnx.merge(graph, state[0])
     seen = input_codes(dataset.train_images[:FOLD_IMAGES], n_inputs)
     return fold(model, config.network, seen, spread)

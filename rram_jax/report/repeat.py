@@ -68,7 +68,7 @@ def verify_command(run: VerifiedRun, out: Path) -> str:
     c = run.config
     sigma = [] if c.sigma_lrs is None else ["--sigma-lrs", f"{c.sigma_lrs:g}"]
     return _join(
-        ["rram-jax", "verify", shown_path(Path(c.checkpoint), out)],
+        ["rram-jax", "verify", shown_path(Path(run.metrics.checkpoint), out)],
         ["--data", c.data, "--device", c.device, *sigma],
         ["--array", c.array, "--images", str(c.images), "--chips", str(c.chips)],
         ["--seed", str(c.seed), *([] if c.mismatch else ["--no-mismatch"])],

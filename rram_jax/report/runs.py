@@ -78,7 +78,6 @@ class TrainedConfig:
 class VerifiedConfig:
     """config.json of `rram-jax verify`, as far as it is reported."""
 
-    checkpoint: str
     data: str
     device: str
     sigma_lrs: float | None
@@ -97,6 +96,7 @@ class VerifiedConfig:
 class VerifiedMetrics:
     """metrics.json of `rram-jax verify`, as far as it is reported."""
 
+    checkpoint: str
     network: str
     dataset: str
     array: str

@@ -80,10 +80,11 @@ def test_conventional_training_sees_no_spread(toy, monkeypatch):
     assert noise
 
 
-@pytest.mark.parametrize("after", [1, 3])
-def test_a_stopped_run_goes_on_to_the_same_bits(uninterrupted, toy, tmp_path, after):
+@pytest.mark.parametrize("during", [2, 4])
+def test_a_stopped_run_goes_on_to_the_same_bits(uninterrupted, toy, tmp_path, during):
+    # An epoch is told of before its state is kept: stopped there, it is done again.
     def stop(report):
-        if report.epoch == after:
+        if report.epoch == during:
             raise Stopped
 
     with pytest.raises(Stopped):
@@ -92,8 +93,8 @@ def test_a_stopped_run_goes_on_to_the_same_bits(uninterrupted, toy, tmp_path, af
     network, reports = _run(
         CONFIG, toy, states=tmp_path / "states", on_resume=resumed.append
     )
-    assert resumed == [after]
-    assert reports == uninterrupted[1][after:]
+    assert resumed == [during - 1]
+    assert reports == uninterrupted[1][during - 1 :]
     assert network.sha256 == uninterrupted[0].sha256
     # A finished run is read, not trained again.
     network, reports = _run(CONFIG, toy, states=tmp_path / "states")
@@ -174,6 +175,13 @@ def test_training_holds_the_latents(toy, monkeypatch):
 def test_fewer_images_than_one_batch(toy):
     with pytest.raises(InputError, match="300 training images, fewer") as error:
         train(dataclasses.replace(CONFIG, batch=301), toy)
+    assert is_one_sentence(error.value)
+
+
+def test_fewer_outputs_than_labels(toy):
+    narrow = NetworkConfig(sizes=(16, 6, 2))
+    with pytest.raises(InputError, match="0 to 2, .* needs 3 outputs") as error:
+        train(dataclasses.replace(CONFIG, network=narrow), toy)
     assert is_one_sentence(error.value)
 
 

@@ -108,7 +108,6 @@ def make_verified(folder: Path, array: str, decks=DECKS, dataset="mnist5k") -> P
         folder / "config.json",
         {
             "command": "verify",
-            "checkpoint": "demo/hardened",
             "data": dataset,
             "device": "hfo2-nominal",
             "sigma_lrs": 0.31,
@@ -134,6 +133,7 @@ def make_verified(folder: Path, array: str, decks=DECKS, dataset="mnist5k") -> P
 def _metrics(array, decks, dataset):
     codes = [s - t for d in decks for s, t in zip(d[2], d[3], strict=True)]
     return {
+        "checkpoint": "demo/hardened",
         "network": "mlp-9-3-2",
         "dataset": dataset,
         "array": array,
