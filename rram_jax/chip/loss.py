@@ -42,7 +42,7 @@ def expected_loss(
         codes: Input codes, 0 to 15.
         labels: Right answers.
         design: The network's circuit.
-        circuit: One of `chip.design.CIRCUITS`.
+        circuit: One of `chip.config.CIRCUITS`.
     """
 
     def of_chip(key):

@@ -90,7 +90,7 @@ def _curve(config: DemoCommand, label: str, checkpoint: Path) -> list[dict[str, 
 
 
 def _verify(config: DemoCommand, checkpoint: Path) -> dict[str, Path]:
-    """Both forms of the arrays at the same time, one ngspice each: two cores."""
+    """Both forms of the arrays at the same time, so that no core waits at the end."""
     say("Simulating the whole hardened network in ngspice:")
 
     def command(array: Literal["multiport", "cells"], images: int) -> VerifyCommand:
@@ -102,7 +102,6 @@ def _verify(config: DemoCommand, checkpoint: Path) -> dict[str, Path]:
             array=array,
             images=images,
             seed=config.seed,
-            workers=1,
             out=config.out / f"verify-{array}",
         )
 

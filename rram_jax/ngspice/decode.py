@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rram_jax.neuron.config import V_CM, V_DD, V_PRE, NeuronConfig
-from rram_jax.ngspice.neuron import BLOCKS, decode_codes, decode_counts
+from rram_jax.neuron.config import LEAD, V_CM, V_DD, V_PRE, NeuronConfig
+from rram_jax.ngspice.neuron import BLOCKS, decision_instant
 
 PHASES = ("az", "azb", "rs", "rsb", "ref", "clk", "en")
 """Ideal sources of a layer, whose energy is counted as `phases`."""
@@ -129,3 +129,38 @@ def energy_by_block(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> dict[str,
         energy(data[f"v({name})"], data[f"i(v{name})"]) for name in plan.phases
     )
     return out
+
+
+def decode_counts(
+    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
+) -> np.ndarray:
+    """Counts [n] of layer k from v(q{k}_{j}): decisions up to the first 0."""
+    instants = decision_instant(t_pulse, np.arange(config.decisions) + 0.9, config)
+    time = data["time"]
+    high = np.stack(
+        [np.interp(instants, time, data[f"v(q{k}_{j})"]) > V_DD / 2 for j in range(n)]
+    )
+    return np.where(high.all(1), config.decisions, high.argmin(1))
+
+
+def decode_codes(
+    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes [n] of layer k from v(p{k}_{j}), and the pulses' widths [n] in slots."""
+    widths = [
+        high_time(data["time"], data[f"v(p{k}_{j})"], t_pulse - LEAD, V_DD / 2)
+        for j in range(n)
+    ]
+    slots = np.array(widths) / config.t_slot
+    return np.rint(slots).astype(int), slots
+
+
+def high_time(
+    time: np.ndarray, wave: np.ndarray, start: float, threshold: float
+) -> float:
+    """[s] Time after `start` that a wave spends above `threshold`, interpolated."""
+    keep = time >= start
+    t, above = time[keep], wave[keep] - threshold
+    top = np.maximum(above[1:], above[:-1])
+    share = np.clip(top / np.maximum(np.abs(np.diff(above)), 1e-12), 0, 1)
+    return float((share * np.diff(t)).sum())

@@ -12,7 +12,8 @@ ideal switches. They would do for nothing what a transistor pays for."""
 def count_elements(text: str) -> Counter:
     """Number of elements by first letter, subcircuits expanded.
 
-    `text` must be complete: every `X` line's subcircuit stands in it, in any order.
+    `text` must be complete: every `X` line's subcircuit stands in it, in any order. A
+    parameter `k` means so many parallel copies, as `ngspice.neuron` writes them.
     """
     bodies, top, current = {}, [], None
     for line in text.splitlines():
@@ -33,7 +34,9 @@ def count_elements(text: str) -> Counter:
         for line in lines:
             if line[0] == "x":
                 words = [w for w in line.split() if "=" not in w]
-                count += expanded(words[-1])
+                copies = re.search(r"\bk=(\d+)", line)
+                for letter, n in expanded(words[-1]).items():
+                    count[letter] += n * int(copies[1] if copies else 1)
             else:
                 count[line[0]] += 1
         return count

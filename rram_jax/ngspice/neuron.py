@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
 from PySpice.Spice.Netlist import SubCircuit
 
 from rram_jax.neuron.config import (
@@ -138,9 +137,11 @@ def bias(tag: str, config: NeuronConfig) -> SubCircuit:
     return block
 
 
-def _inverter(cell: SubCircuit, name: str, x: str, y: str, width: float):
-    _mosfet(cell, _switch(f"p{name}", "p", y, x, "vdd", 2.5 * width))
-    _mosfet(cell, _switch(f"n{name}", "n", y, x, "0", width))
+def _inverter(
+    cell: SubCircuit, name: str, x: str, y: str, width: float, more: str = ""
+):
+    _mosfet(cell, _switch(f"p{name}", "p", y, x, "vdd", 2.5 * width), shift=more)
+    _mosfet(cell, _switch(f"n{name}", "n", y, x, "0", width), shift=more)
 
 
 def pulse_gate(tag: str, n_drivers: int) -> SubCircuit:
@@ -165,9 +166,9 @@ def pulse_gate(tag: str, n_drivers: int) -> SubCircuit:
 
 def input_buffer(tag: str, n_drivers: int) -> SubCircuit:
     """Two inverters from an ideal pulse to p and pb of `n_drivers` pairs of drivers."""
-    buffer = SubCircuit(f"buf{tag}", "x", "p", "pb", "vdd")
-    _inverter(buffer, "1", "x", "pb", 10e-6 * n_drivers)
-    _inverter(buffer, "2", "pb", "p", 10e-6 * n_drivers)
+    buffer = SubCircuit(f"buf{tag}", "x", "p", "pb", "vdd", k=1)
+    _inverter(buffer, "1", "x", "pb", 10e-6 * n_drivers, "m={k}")
+    _inverter(buffer, "2", "pb", "p", 10e-6 * n_drivers, "m={k}")
     return buffer
 
 
@@ -276,16 +277,20 @@ def input_pulse_lines(
 ) -> InputPulses:
     """One buffer an input, fed by ideal pulses of `code` slots from `t_start` on.
 
-    Inputs with one code share one ideal source.
+    The buffers of inputs with one code have equal inputs and equal loads, so they are
+    written as one with as many parallel copies (`k`): the same currents for a
+    fraction of the transistors to compute.
     """
     lines = []
     for code in sorted(set(codes)):
         end = t_start + code * config.t_slot
         high = [(t_start, V_DD), (end, -V_DD)] if code else []
         lines.append(steps(f"x{tag}_{code}", 0.0, high))
-    nodes = [(f"pi{tag}_{i}", f"pbi{tag}_{i}") for i in range(len(codes))]
-    for i, (code, (p, pb)) in enumerate(zip(codes, nodes, strict=True)):
-        lines.append(f"Xi{tag}_{i} x{tag}_{code} {p} {pb} vdd_driver buf{tag}")
+        lines.append(
+            f"Xi{tag}_{code} x{tag}_{code} pi{tag}_{code} pbi{tag}_{code} vdd_driver"
+            f" buf{tag} k={list(codes).count(code)}"
+        )
+    nodes = [(f"pi{tag}_{code}", f"pbi{tag}_{code}") for code in codes]
     return InputPulses(text="\n".join(lines), nodes=nodes)
 
 
@@ -360,40 +365,5 @@ def phase_lines(
     return PhaseText(
         text="\n".join(text),
         t_pulse=t_pulse,
-        t_end=t_pulse + (SLOTS + 2) * config.t_slot,
+        t_end=t_pulse + (SLOTS + 1) * config.t_slot,
     )
-
-
-def decode_counts(
-    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
-) -> np.ndarray:
-    """Counts [n] of layer k from v(q{k}_{j}): decisions up to the first 0."""
-    instants = decision_instant(t_pulse, np.arange(config.decisions) + 0.9, config)
-    time = data["time"]
-    high = np.stack(
-        [np.interp(instants, time, data[f"v(q{k}_{j})"]) > V_DD / 2 for j in range(n)]
-    )
-    return np.where(high.all(1), config.decisions, high.argmin(1))
-
-
-def decode_codes(
-    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes [n] of layer k from v(p{k}_{j}), and the pulses' widths [n] in slots."""
-    widths = [
-        high_time(data["time"], data[f"v(p{k}_{j})"], t_pulse - LEAD, V_DD / 2)
-        for j in range(n)
-    ]
-    slots = np.array(widths) / config.t_slot
-    return np.rint(slots).astype(int), slots
-
-
-def high_time(
-    time: np.ndarray, wave: np.ndarray, start: float, threshold: float
-) -> float:
-    """[s] Time after `start` that a wave spends above `threshold`, interpolated."""
-    keep = time >= start
-    t, above = time[keep], wave[keep] - threshold
-    top = np.maximum(above[1:], above[:-1])
-    share = np.clip(top / np.maximum(np.abs(np.diff(above)), 1e-12), 0, 1)
-    return float((share * np.diff(t)).sum())

@@ -13,14 +13,13 @@ from rram_jax.neuron.config import (
     V_READ,
     NeuronConfig,
 )
+from rram_jax.ngspice.decode import decode_counts, high_time
 from rram_jax.ngspice.neuron import (
     BLOCKS,
     bias_instance,
     decision_instant,
-    decode_counts,
     driver_instance,
     gm_cell,
-    high_time,
     neuron_instance,
     neuron_subcircuits,
     phase_lines,

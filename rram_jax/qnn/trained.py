@@ -66,7 +66,7 @@ class TrainedNetwork:
 
         Args:
             sigma_lrs: [-] Spread of ln R_LRS; None for the card's own.
-            circuit: One of `chip.design.CIRCUITS`.
+            circuit: One of `chip.config.CIRCUITS`.
             chips: Number of sampled chips.
             seed: Makes them.
             images: Take the first so many test images; None for all.
@@ -114,6 +114,7 @@ class TrainedNetwork:
             The loss, and the gradient as {"sigma_lrs": [nat], "v_read": [nat/V]}.
         """
         codes, labels = self.test
+        design = self.design  # here: what is made under a trace cannot be kept
         keys = jnp.stack([chip_key(seed, chip) for chip in range(chips)])
         card = self._device(sigma_lrs)
         volts = self.circuit.v_read if v_read is None else v_read
@@ -127,7 +128,7 @@ class TrainedNetwork:
                 keys,
                 jnp.asarray(codes[:images], jnp.float32),
                 jnp.asarray(labels[:images], jnp.int32),
-                self.design,
+                design,
                 circuit,
             )
 

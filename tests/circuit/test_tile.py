@@ -25,7 +25,8 @@ LAYERS = {
         3,
         TileConfig(rows=4, cols=7, **WIRES),
     ),
-    "three row tiles, columns 3 + 2": (18, 5, 1, TileConfig(rows=6, cols=3, **WIRES)),
+    # Rows 6 + 4 + 4: padding stands between the tiles, not only behind them.
+    "three row tiles, columns 3 + 2": (14, 5, 1, TileConfig(rows=6, cols=3, **WIRES)),
     "five row tiles": (20, 3, 1, TileConfig(rows=4, cols=3, **WIRES)),
     "two row tiles, unlike; c = 4": (10, 8, 4, TileConfig(rows=6, cols=5, **WIRES)),
 }

@@ -49,7 +49,7 @@ def whole(deck, codes):
 def test_counts_expand_subcircuits():
     text = "title\n.subckt a x\nR1 x 0 1\nXb x b\n.ends\n.subckt b y\nC1 y 0 1\n.ends\n"
     text += "X1 n a k=3\nX2 n a\nM1 d g s b nch\n"
-    assert count_elements(text) == {"r": 2, "c": 2, "m": 1}
+    assert count_elements(text) == {"r": 4, "c": 4, "m": 1}
 
 
 @pytest.mark.parametrize("array", ARRAYS)

@@ -11,12 +11,10 @@ from rram_jax.neuron.config import LEAD, SLOTS, V_CM, V_DD, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.ngspice.decode import decode_codes, decode_counts, high_time
 from rram_jax.ngspice.neuron import (
-    decode_codes,
-    decode_counts,
     driver_instance,
     gm_cell,
-    high_time,
     input_pulse_lines,
     latch,
     neuron_instance,
@@ -134,7 +132,9 @@ def test_inputs_with_one_code_share_a_source():
     assert len(pulses.nodes) == 4
     lines = pulses.text.splitlines()
     assert sum(x.startswith("V") for x in lines) == 3
-    assert "Xi0_2 x0_3 pi0_2 pbi0_2 vdd_driver buf0" in lines
+    # Two inputs of code 3: one buffer with two parallel copies.
+    assert "Xi0_3 x0_3 pi0_3 pbi0_3 vdd_driver buf0 k=2" in lines
+    assert pulses.nodes[0] == pulses.nodes[2] == ("pi0_3", "pbi0_3")
     at = np.array([19e-9, 21e-9, 34e-9, 36e-9])
     np.testing.assert_allclose(level(pulses.text, "x0_3", at), [0, V_DD, V_DD, 0])
     np.testing.assert_allclose(level(pulses.text, "x0_0", at), 0)
@@ -313,7 +313,7 @@ def test_bias_point():
 @pytest.mark.ngspice
 @pytest.mark.parametrize("n_drivers", [1, 5])
 def test_input_pulses_are_whole_slots_on_every_row(n_drivers):
-    codes = [1, 6, 15, 0]
+    codes = [1, 6, 15, 0, 6]
     pulses = input_pulse_lines("0", HIDDEN, codes, 5e-9)
     parts = [
         "* input rows",
