@@ -17,8 +17,9 @@ from rram_jax.circuit.pair import cells_of, signed_transfer
 from rram_jax.circuit.tile import wireless_transfer
 from rram_jax.device.card import DeviceCard
 from rram_jax.device.variability import mean_conductance
+from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
-from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.config import V_READ, NeuronConfig
 from rram_jax.types import Array, Bool
 
 
@@ -63,10 +64,13 @@ def design_network(
         wires: False for ideal wires and drivers.
 
     Raises:
-        InputError: The neuron card does not reach a layer's full scale.
+        InputError: The neuron card does not reach a layer's full scale, or its row
+            drivers are asked for another swing or resistance.
     """
     circuit = circuit or CircuitConfig()
     card = load_neuron_card(circuit.neuron_card)
+    if wires:
+        _check_drivers(circuit)
     layers = []
     for k, layer in enumerate(network.layers):
         last = k == len(network.layers) - 1
@@ -78,6 +82,23 @@ def design_network(
         card=card,
         layers=tuple(layers),
     )
+
+
+def _check_drivers(circuit: CircuitConfig):
+    """The card's row drivers are sized and measured for one swing, and one width."""
+    if circuit.v_read != V_READ:
+        raise InputError(
+            f"The row drivers are sized and measured for v_read = {V_READ:g} V, and"
+            f" {circuit.v_read:g} V was asked for: at another swing the positive and"
+            " the negative rows' drivers differ (only circuit `ideal` takes it)."
+        )
+    own, usual = circuit.tile, TileConfig()
+    for name in ("r_driver_pos", "r_driver_neg"):
+        if getattr(own, name) != getattr(usual, name):
+            raise InputError(
+                f"A network's row drivers are its neuron card's: leave tile.{name} at"
+                f" {getattr(usual, name):g} Ohm (got {getattr(own, name):g})."
+            )
 
 
 def _design_layer(layer, device, circuit, card, last, wires):
