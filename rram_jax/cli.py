@@ -28,6 +28,7 @@ from rram_jax.commands.config import (
     ExportCommand,
     TrainCommand,
     VerifyCommand,
+    check_paths,
 )
 from rram_jax.errors import InputError, NgspiceError
 
@@ -65,6 +66,14 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(str(error), 2)
     except (NgspiceError, BrokenProcessPool) as error:
         return _fail(str(error), 1)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        return _fail(
+            "The memory does not suffice: ask for a smaller network, fewer images or a"
+            " smaller batch.",
+            2,
+        )
     except OSError as error:
         return _fail(f"{error.filename or 'Input or output'}: {error.strerror}.", 2)
 
@@ -103,7 +112,9 @@ def read_arguments(name: str, arguments: list[str]) -> Any:
         args=arguments,
         registry=_registry(),
     )
-    return record(**vars(settings))
+    command = record(**vars(settings))
+    check_paths(command)
+    return command
 
 
 def _choose(argv: list[str]) -> tuple[str, list[str]]:
@@ -189,6 +200,13 @@ def _registry() -> ConstructorRegistry:
         )
 
     return registry
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # By its name: jax is not imported for this, and says all kinds of things with it.
+    return isinstance(error, MemoryError) or (
+        type(error).__name__ == "JaxRuntimeError" and "RESOURCE_EXHAUSTED" in str(error)
+    )
 
 
 def _fail(sentence: str, code: int) -> int:

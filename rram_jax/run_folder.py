@@ -16,9 +16,10 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
@@ -58,9 +59,9 @@ class RunFolder:
         """Write the results: from now on the run is finished."""
         write_json(self.path / "metrics.json", metrics)
 
-    def metrics(self) -> dict[str, Any]:
-        """The results of a finished run."""
-        return read_metrics(self.path)
+    def metrics(self, **kinds: type | UnionType) -> dict[str, Any]:
+        """The results of a finished run; see `read_metrics`."""
+        return read_metrics(self.path, **kinds)
 
 
 def open_run(path: Path, command: str, config: dict[str, Any]) -> RunFolder:
@@ -100,9 +101,57 @@ def open_run(path: Path, command: str, config: dict[str, Any]) -> RunFolder:
     return RunFolder(path=path, state=state, changed=changed, lock=lock)
 
 
-def read_metrics(path: Path) -> dict[str, Any]:
-    """The results of a finished run."""
-    return _read_object(path / "metrics.json")
+def read_metrics(path: Path, **kinds: type | UnionType) -> dict[str, Any]:
+    """The results of a finished run.
+
+    Args:
+        path: The run's folder.
+        **kinds: What the results must hold, such as `points=list`.
+
+    Raises:
+        InputError: metrics.json is damaged or lacks one of these.
+    """
+    found = _read_object(path / "metrics.json")
+    if not holds(found, kinds):
+        raise damaged_run(path / "metrics.json")
+    return found
+
+
+def holds(value: Any, kinds: Mapping[str, type | UnionType]) -> bool:
+    """Whether a value read from JSON is an object with these keys, of these types."""
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), kind) for key, kind in kinds.items()
+    )
+
+
+def damaged_run(path: Path) -> InputError:
+    """What to say of a file without which the run of its folder is lost."""
+    return InputError(f"{path} is damaged: remove its folder or give another --out.")
+
+
+def damaged_table(path: Path) -> InputError:
+    """What to say of a table that the run can make again."""
+    return InputError(f"{path} is damaged: remove it, and what it held is redone.")
+
+
+def check_writable(path: Path) -> None:
+    """Check, before any work, that a file of results can be written there.
+
+    Raises:
+        InputError: Its folder is missing or closed to us, or the path is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the path of a file.")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"{path} cannot be written, as there is no folder {path.parent}: make it or"
+            " give another path."
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f"{path} cannot be written, as {path.parent} is not yours to write to: give"
+            " another path."
+        )
 
 
 def default_folder(command: str, name: str, config: dict[str, Any]) -> Path:
@@ -113,8 +162,8 @@ def default_folder(command: str, name: str, config: dict[str, Any]) -> Path:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write JSON whole or not at all; NaN and infinity are no JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -155,13 +204,14 @@ def read_numbers(path: Path, header: Sequence[str]) -> list[list[float]]:
         rows = [json.loads(f"[{line}]") for line in lines]
     except (ValueError, RecursionError):
         first, rows = "", []
-    numbers = all(isinstance(cell, int | float) for row in rows for cell in row)
+    # true is an int to Python.
+    numbers = all(type(cell) in (int, float) for row in rows for cell in row)
     if (
         first != ",".join(header)
         or {len(r) for r in rows} - {len(header)}
         or not numbers
     ):
-        raise InputError(f"{path} is damaged: remove it, and what it held is redone.")
+        raise damaged_table(path)
     return rows
 
 
@@ -177,7 +227,8 @@ def _state(path: Path, asked: dict[str, Any]) -> Literal["new", "resumed", "fini
                 " as --out."
             )
         return "new"
-    found = _read_object(path / "config.json")
+    asked = _without_nulls(asked)
+    found = _without_nulls(_read_object(path / "config.json"))
     if asked != found:
         key, here, wanted = _difference(found, asked)
         raise InputError(
@@ -186,6 +237,13 @@ def _state(path: Path, asked: dict[str, Any]) -> Literal["new", "resumed", "fini
             " the configuration."
         )
     return "finished" if (path / "metrics.json").is_file() else "resumed"
+
+
+def _without_nulls(tree: Any) -> Any:
+    """The tree without keys that hold null: what is left out is null."""
+    if not isinstance(tree, dict):
+        return tree
+    return {k: _without_nulls(v) for k, v in tree.items() if v is not None}
 
 
 def _difference(here: Any, wanted: Any, key: str = "") -> tuple[str, Any, Any]:
@@ -209,7 +267,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise InputError(f"{path} is damaged: remove its folder or give another --out.")
+        raise damaged_run(path)
     return value
 
 
@@ -228,6 +286,8 @@ def _note_versions(path: Path) -> tuple[str, ...]:
         return ()
     first = _read_object(path)
     earlier = first.get("resumed", [])
+    if not isinstance(earlier, list):
+        raise damaged_run(path)
     write_json(path, first | {"resumed": [*earlier, now]})
     return tuple(
         f"{name} {first.get(name)} then, {now[name]} now"

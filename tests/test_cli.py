@@ -162,6 +162,7 @@ def test_what_must_be_given_stands_in_the_file_or_among_the_options(tmp_path, ca
         ("epochs = ", "is not valid TOML"),
         ("sigma_lrs = -0.1", "got -0.1"),
         ("[network]\nsizes = [3]", "sizes like 144-64-10"),
+        (f"[network]\nsizes = [{10**12}, 64, 10]", "layer 0 of"),
     ],
 )
 def test_a_wrong_file_is_told(tmp_path, capsys, text, told):
@@ -172,6 +173,14 @@ def test_a_wrong_file_is_told(tmp_path, capsys, text, told):
     assert str(file) in said
 
 
+@pytest.mark.parametrize("character", ["\\u0000", "\\n", "\\u007f"])
+def test_a_path_with_a_control_character_is_told(tmp_path, capsys, character):
+    file = tmp_path / "run.toml"
+    file.write_text(f'out = "a{character}b"')
+    told = refused(capsys, "train", "--config", str(file))
+    assert "out must be a path without control characters" in told
+
+
 def test_a_missing_file_is_told(capsys):
     assert "no configuration /x.toml" in refused(capsys, "train", "--config", "/x.toml")
 
@@ -180,7 +189,14 @@ def test_a_missing_file_is_told(capsys):
     ("argv", "told"),
     [
         ("train --sigma-lrs -0.1", "between 0 and 2; got -0.1"),
-        ("train --epochs 0", "epochs and batch of 1 or more"),
+        ("train --epochs 0", "1 to 10000 epochs, a batch of 1 or more"),
+        ("train --epochs 1000000000000", "1 to 10000 epochs"),
+        ("train --seed -1", "A seed lies between 0 and 4294967295; got -1."),
+        ("train --seed 4294967296", "A seed lies between"),
+        ("evaluate ck --seed 4294967296", "A seed lies between"),
+        ("export ck --seed -1", "A seed lies between"),
+        ("verify ck --seed 4294967296", "A seed lies between"),
+        ("train --columns-per-output 1000000000", "100000000 cells"),
         ("train --columns-per-output 0", "columns_per_output must be 1 or more"),
         ("evaluate ck --sigma-lrs 0.1 -0.2", "got -0.2"),
         ("evaluate ck --chips 0", "chips and images of 1 or more"),
@@ -212,6 +228,10 @@ def test_what_the_parser_refuses(capsys, argv, told):
     assert told in " ".join(err.split())
 
 
+class JaxRuntimeError(RuntimeError):
+    """Stands for jax's own, which the program knows by its name."""
+
+
 @pytest.mark.parametrize(
     ("error", "code", "told"),
     [
@@ -219,6 +239,8 @@ def test_what_the_parser_refuses(capsys, argv, told):
         (NgspiceError("It failed in x."), 1, "It failed in x."),
         (KeyboardInterrupt(), 130, "the same command goes on from where it was."),
         (FileNotFoundError(2, "No such file", "/x/y"), 2, "/x/y: No such file."),
+        (MemoryError(), 2, "or a smaller batch."),
+        (JaxRuntimeError("RESOURCE_EXHAUSTED: 8 GiB"), 2, "or a smaller batch."),
         (OSError(28, "No space left"), 2, "Input or output: No space left."),
     ],
 )
@@ -235,10 +257,28 @@ def test_what_goes_wrong_is_one_sentence(monkeypatch, capsys, error, code, told)
     assert err.count("\n") == 1
 
 
-def test_an_error_of_ours_is_not_hidden(monkeypatch):
-    monkeypatch.setattr(doctor, "doctor", lambda config: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError(),
+        RuntimeError("RESOURCE_EXHAUSTED"),
+        JaxRuntimeError("INTERNAL"),
+    ],
+)
+def test_an_error_of_ours_is_not_hidden(monkeypatch, error):
+    def fail(config):
+        raise error
+
+    monkeypatch.setattr(doctor, "doctor", fail)
+    with pytest.raises(type(error)):
         main(["doctor"])
+
+
+def test_jax_calls_its_errors_so():
+    from jax.errors import JaxRuntimeError as Real
+
+    assert Real.__name__ == JaxRuntimeError.__name__
+    assert issubclass(Real, RuntimeError)
 
 
 def test_the_program_exits_with_the_code_and_no_traceback(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from rram_jax import run_folder
 from rram_jax.errors import InputError
 from rram_jax.run_folder import (
+    check_writable,
     default_folder,
     git_commit,
     open_run,
@@ -96,6 +97,15 @@ def test_a_difference_deep_inside_is_named(tmp_path):
     assert "card.b.c = 2, and 4 is asked for" in told
 
 
+def test_null_and_left_out_are_the_same(tmp_path):
+    with open_run(tmp_path, "train", {"seed": 3, "card": {"a": 1, "b": None}}):
+        pass
+    with open_run(tmp_path, "train", {"seed": 3, "card": {"a": 1}, "c": None}) as run:
+        assert run.state == "resumed"
+    told = refused(tmp_path, config={"seed": 3, "card": {"a": None}})
+    assert "card.a = 1, and null is asked for" in told
+
+
 def test_what_is_no_run_is_not_touched(tmp_path):
     (tmp_path / "thesis.tex").touch()
     assert "no run of ours" in refused(tmp_path)
@@ -107,6 +117,45 @@ def test_what_is_no_run_is_not_touched(tmp_path):
 def test_a_damaged_config_is_told(tmp_path, text):
     (tmp_path / "config.json").write_text(text, encoding="latin-1")
     assert "is damaged" in refused(tmp_path)
+
+
+def test_damaged_versions_are_told(tmp_path):
+    with open_run(tmp_path, "train", CONFIG):
+        pass
+    for value in ([], {"resumed": 3}):
+        write_json(tmp_path / "versions.json", value)
+        assert "versions.json is damaged" in refused(tmp_path)
+
+
+def test_metrics_hold_what_is_needed(tmp_path):
+    write_json(tmp_path / "metrics.json", {"points": [1], "n": 2})
+    assert read_metrics(tmp_path, points=list, n=int | float)["points"] == [1]
+    for kinds in ({"points": dict}, {"point": list}):
+        with pytest.raises(InputError, match=r"metrics\.json is damaged") as caught:
+            read_metrics(tmp_path, **kinds)
+        assert is_one_sentence(caught.value)
+
+
+def test_where_a_file_can_be_written(tmp_path):
+    (tmp_path / "old.json").touch()
+    for name in ("new.json", "old.json"):
+        check_writable(tmp_path / name)
+    for path, told in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "none" / "f.json", "there is no folder"),
+        (tmp_path / "old.json" / "f.json", "there is no folder"),
+    ):
+        with pytest.raises(InputError, match=told) as caught:
+            check_writable(path)
+        assert is_one_sentence(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["old.json"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_has_no_such_numbers(tmp_path, value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": value})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_writer_is_refused(tmp_path):
@@ -177,7 +226,16 @@ def test_a_table_comes_back_to_the_last_bit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "k,y\n1,2\n", "k,x\n1\n", "k,x\n1,two\n", 'k,x\n1,"2"\n', "k,x\n\n"]
+    "text",
+    [
+        "",
+        "k,y\n1,2\n",
+        "k,x\n1\n",
+        "k,x\n1,two\n",
+        'k,x\n1,"2"\n',
+        "k,x\n1,true\n",
+        "k,x\n\n",
+    ],
 )
 def test_a_damaged_table_is_told(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)

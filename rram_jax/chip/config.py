@@ -10,6 +10,19 @@ CIRCUITS = ("ideal", "map", "full")
 """How much of the circuit the surrogate has: ideal wires and neurons; wires as the
 attenuation map; the map and the neuron card with mismatch, noise and RTN."""
 
+MAX_CELLS = 10**8
+"""[-] Cells of one layer: beyond any chip, and what training still holds in memory."""
+
+
+def check_seed(seed: int) -> None:
+    """Check that a seed is one that all random generators take.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"A seed lies between 0 and {2**32 - 1}; got {seed}.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
@@ -39,6 +52,13 @@ class NetworkConfig:
                 "columns_per_output must be 1 or more and n_bias 0 or more; got"
                 f" {self.columns_per_output} and {self.n_bias}."
             )
+        for k, (pairs, columns) in enumerate(self.weight_shapes):
+            if 2 * pairs * columns > MAX_CELLS:
+                raise InputError(
+                    f"A layer may have {MAX_CELLS} cells, two a weight, and layer {k}"
+                    f" of {self.name} has more; columns_per_output ="
+                    f" {self.columns_per_output}, n_bias = {self.n_bias}."
+                )
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.chip.config import CircuitConfig
+from rram_jax.chip.config import CIRCUITS, CircuitConfig
 from rram_jax.chip.network import HardwareNetwork, Layer, column_sums
 from rram_jax.circuit.attenuation import AttenuationMap, attenuation_map, ideal_map
 from rram_jax.circuit.config import TileConfig
@@ -47,6 +47,25 @@ class NetworkDesign:
     card: NeuronCard
     layers: tuple[LayerDesign, ...]
 
+    wires: bool
+    """False for ideal wires and drivers, which circuit `ideal` demands."""
+
+    def check(self, circuit: str):
+        """Check that a circuit's name belongs to this design.
+
+        Raises:
+            InputError: There is no such circuit, or it needs a design without wires.
+        """
+        if circuit not in CIRCUITS:
+            raise InputError(
+                f"circuit must be one of {', '.join(CIRCUITS)}; got {circuit!r}."
+            )
+        if circuit == "ideal" and self.wires:
+            raise InputError(
+                "Circuit 'ideal' takes a design without wires: make it by"
+                " design_network(..., wires=False)."
+            )
+
 
 def design_network(
     network: HardwareNetwork,
@@ -81,6 +100,7 @@ def design_network(
         circuit=circuit,
         card=card,
         layers=tuple(layers),
+        wires=wires,
     )
 
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from rram_jax.chip.config import CIRCUITS
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import chip_key
 from rram_jax.chip.surrogate import NOISE, run_network, surrogate_chip, winner
@@ -62,10 +61,7 @@ class ChipEvaluator:
         circuit: str = "map",
     ):
         """`codes` uint8 (images, inputs), `labels` (images,)."""
-        if circuit not in CIRCUITS:
-            raise InputError(
-                f"circuit must be one of {', '.join(CIRCUITS)}; got {circuit!r}."
-            )
+        design.check(circuit)
         if codes.shape[1] != design.network.config.sizes[0]:
             raise InputError(
                 f"{design.network.config.name} takes {design.network.config.sizes[0]}"

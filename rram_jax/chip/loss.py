@@ -44,6 +44,7 @@ def expected_loss(
         design: The network's circuit.
         circuit: One of `chip.config.CIRCUITS`.
     """
+    design.check(circuit)
 
     def of_chip(key):
         chip = surrogate_chip(key, design, device, circuit)
@@ -52,4 +53,5 @@ def expected_loss(
         log_share = jax.nn.log_softmax(logits(position, design))
         return -jnp.take_along_axis(log_share, labels[:, None], 1).mean()
 
-    return jax.lax.map(of_chip, keys).mean()
+    # Recomputed in the backward pass: memory does not grow with the chips.
+    return jax.lax.map(jax.checkpoint(of_chip), keys).mean()

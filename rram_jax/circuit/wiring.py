@@ -132,7 +132,9 @@ def port_admittance(resistors: Iterable[Resistor], ports: Sequence[str]) -> np.n
     """[S] Admittance between ports, every other node eliminated (Kron reduction)."""
     matrix, index = _nodal_matrix(resistors, ports)
     n = len(ports)
-    inner = spla.splu(matrix[n:, n:]).solve(matrix[n:, :n].toarray())
+    # Column by column in memory: the solver is five times slower across rows.
+    to_ports = matrix[n:, :n].toarray(order="F")
+    inner = spla.splu(matrix[n:, n:]).solve(to_ports)
     return matrix[:n, :n].toarray() - matrix[:n, n:] @ inner
 
 
@@ -157,7 +159,7 @@ def sensed_transfer(
     sources = [f"d{i}" for i in range(n_rows)]
     matrix, index = _nodal_matrix([*resistors, *drivers], sources)
     solved = spla.splu(matrix[n_rows:, n_rows:]).solve(
-        -matrix[n_rows:, :n_rows].toarray()
+        -matrix[n_rows:, :n_rows].toarray(order="F")
     )
     return np.stack([solved[index[f"s{o}"] - n_rows] for o in range(n_outputs)], 1)
 

@@ -3,15 +3,29 @@
 Nothing here needs jax, so that `--help` is there at once.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from rram_jax.chip.config import CircuitConfig, NetworkConfig
+from rram_jax.chip.config import CircuitConfig, NetworkConfig, check_seed
 from rram_jax.errors import InputError
 from rram_jax.qnn.config import TrainConfig
+
+
+def check_paths(command: Any) -> None:
+    """Check every path of a command's record.
+
+    Raises:
+        InputError: One holds a control character, which no folder of ours has.
+    """
+    for name, value in vars(command).items():
+        if isinstance(value, Path) and re.search(r"[\x00-\x1f\x7f]", str(value)):
+            raise InputError(
+                f"{name} must be a path without control characters; got {str(value)!r}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +94,7 @@ class EvaluateCommand:
     command finds its own run again."""
 
     def __post_init__(self):
+        check_seed(self.seed)
         if self.chips < 1 or (self.images is not None and self.images < 1):
             raise InputError(
                 f"An evaluation needs chips and images of 1 or more; got {self.chips}"
@@ -139,6 +154,7 @@ class ExportCommand:
     that the same command finds its own run again."""
 
     def __post_init__(self):
+        check_seed(self.seed)
         if self.chips < 1 or self.images < 1:
             raise InputError(
                 "Decks need chips and images of 1 or more; got"

@@ -1,7 +1,9 @@
 """What `export` and `verify` share: which circuit, which images, which chips."""
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,11 @@ from rram_jax.data import input_codes, load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.qnn.checkpoint import load_checkpoint
+from rram_jax.spice_files import spice_dir
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +65,8 @@ def read_request(config: ExportCommand) -> DeckRequest:
         "data_sha256": dataset.sha256,
         "device_card": dataclasses.asdict(device),
         "neurons": [dataclasses.asdict(layer.neuron) for layer in design.layers],
+        "neuron_card_sha256": design.card.sha256,
+        "transistors_sha256": _digest(spice_dir() / "models" / "transistors.lib"),
     }
     # What the decks do not depend on; the network's digest stands for its folder.
     elsewhere = ("checkpoint", "data_dir", "json", "out", "workers", "timeout_s")

@@ -1,8 +1,6 @@
 """`rram-jax evaluate`: accuracy of a checkpoint over many sampled chips."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,11 @@ from rram_jax.qnn.checkpoint import Checkpoint, load_checkpoint
 from rram_jax.report.curve import accuracy_curve_figure
 from rram_jax.run_folder import (
     RunFolder,
+    check_writable,
+    damaged_run,
+    damaged_table,
     default_folder,
+    holds,
     open_run,
     read_numbers,
     write_json,
@@ -44,6 +46,27 @@ CHUNK = 5
 CHIPS = ("sigma_lrs", "chip", "accuracy", "ties")
 """Columns of chips.csv; accuracy and ties are shares of the images."""
 
+SHOWN = {
+    "dataset": str,
+    "device": str,
+    "circuit": str,
+    "n_images": int,
+    "n_chips": int,
+    "ci95": list,
+} | dict.fromkeys(
+    (
+        "sigma_lrs",
+        "accuracy_ideal",
+        "accuracy_mean",
+        "accuracy_sd",
+        "accuracy_p01",
+        "accuracy_worst",
+        "ties_mean",
+    ),
+    int | float,
+)
+"""What the table at the end takes from each point in metrics.json."""
+
 
 def evaluate(config: EvaluateCommand) -> Path:
     """Evaluate, or go on with a run that was stopped; returns the results' folder.
@@ -52,6 +75,8 @@ def evaluate(config: EvaluateCommand) -> Path:
         InputError: Checkpoint, data and settings do not fit each other, or the folder
             is another run's.
     """
+    if config.json:
+        check_writable(config.json)
     checkpoint = load_checkpoint(config.checkpoint)
     shape = checkpoint.network.config
     dataset = load_dataset(choose_data(checkpoint, config.data), config.data_dir)
@@ -71,7 +96,9 @@ def evaluate(config: EvaluateCommand) -> Path:
             say_finished(out)
         else:
             run.finish({"points": _points(config, checkpoint, dataset, card, run)})
-        points = run.metrics()["points"]
+        points = run.metrics(points=list)["points"]
+        if not points or not all(holds(point, SHOWN) for point in points):
+            raise damaged_run(out / "metrics.json")
     _show(shape.name, points)
     curve = "curve.csv, curve.png, curve.svg, " if len(points) > 1 else ""
     say(f"Results: {out} ({curve}chips.csv, metrics.json).")
@@ -111,13 +138,11 @@ def _resolve(
     # Where things lie is no part of it: the network's digest stands for the folder.
     for path in ("checkpoint", "data_dir", "json", "out"):
         del asked[path]
-    neuron_card = dataclasses.asdict(load_neuron_card(config.design.neuron_card))
-    text = json.dumps(neuron_card, sort_keys=True)
     return asked | {
         "network_sha256": checkpoint.network.sha256,
         "data_sha256": dataset.sha256,
         "device_card": dataclasses.asdict(card),
-        "neuron_card_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "neuron_card_sha256": load_neuron_card(config.design.neuron_card).sha256,
     }
 
 
@@ -133,7 +158,7 @@ def _points(
     images = dataset.test_images[: config.images]
     labels = dataset.test_labels[: config.images]
     codes = input_codes(images, network.config.sizes[0])
-    rows = read_numbers(table, CHIPS)
+    rows = _read_chips(table, config)
     total = config.chips * len(config.sigma_lrs)
     if run.state == "resumed":
         say_resumed(run, f"with {len(rows)} of {total} chips done")
@@ -153,9 +178,10 @@ def _points(
         task = bar.add_task("chips", total=total, completed=len(rows), told="")
         for sigma in config.sigma_lrs:
             own = dataclasses.replace(card, sigma_lrs=sigma)
-            done = sum(row[0] == sigma for row in rows)
-            for chunk in _chunks(config, network, own, codes, labels, done):
-                rows += chunk
+            done = {chip for spread, chip, *_ in rows if spread == sigma}
+            left = [chip for chip in range(config.chips) if chip not in done]
+            for chunk in _chunks(config, network, own, codes, labels, left):
+                rows = sorted(rows + chunk)
                 write_table(table, CHIPS, rows)
                 bar.update(task, completed=len(rows), told=f"sigma_lrs {sigma:g}")
             points.append(common | _point(sigma, rows))
@@ -170,30 +196,46 @@ def _points(
     return points
 
 
+def _read_chips(table: Path, config: EvaluateCommand) -> list[list[float]]:
+    """What an earlier start left: chips that are asked for, each once."""
+    rows = read_numbers(table, CHIPS)
+    fits = all(
+        sigma in config.sigma_lrs
+        and 0 <= chip < config.chips
+        and chip % 1 == 0
+        and 0 <= accuracy <= 1
+        and 0 <= ties <= 1
+        for sigma, chip, accuracy, ties in rows
+    )
+    if not fits or len({(sigma, chip) for sigma, chip, *_ in rows}) < len(rows):
+        raise damaged_table(table)
+    return sorted(rows)  # sums depend on the order in their last bits
+
+
 def _chunks(
     config: EvaluateCommand,
     network: HardwareNetwork,
     card: DeviceCard,
     codes: UInt8[np.ndarray, "n inputs"],
     labels: Integer[np.ndarray, " n"],
-    done: int,
+    left: list[int],
 ) -> Iterator[list[list[float]]]:
-    """Rows of chips.csv for all chips but the first `done`, a few at a time."""
-    if done == config.chips:
+    """Rows of chips.csv for the chips that are left, a few at a time."""
+    if not left:
         return
     wires = config.circuit != "ideal"
     design = design_network(network, card, config.design, wires=wires)
     evaluator = ChipEvaluator(design, codes, labels, config.circuit)
     device, v_read = card.params(), config.design.v_read
-    for first in range(done, config.chips, CHUNK):
-        # Always as many chips, so that one program does; what is too much is left out.
-        chips = range(first, first + CHUNK)
-        right, ties = evaluator(config.seed, chips, device, v_read)
-        shares = np.stack([right, ties], 1) / len(labels)
+    for first in range(0, len(left), CHUNK):
+        chips = left[first : first + CHUNK]
+        # Always as many chips, so that one program does; the last fills up.
+        filled = chips + chips[-1:] * (CHUNK - len(chips))
+        right, ties = evaluator(config.seed, filled, device, v_read)
+        shares = np.stack([right, ties], 1)[: len(chips)] / len(labels)
         yield [
             [card.sigma_lrs, chip, *share]
             for chip, share in zip(chips, shares.tolist(), strict=True)
-            if chip < config.chips
         ]
 
 

@@ -18,6 +18,7 @@ from rram_jax.commands.terminal import (
 )
 from rram_jax.data import Dataset, load_dataset
 from rram_jax.device.card import load_card
+from rram_jax.errors import InputError
 from rram_jax.qnn.checkpoint import save_network
 from rram_jax.qnn.config import TrainConfig
 from rram_jax.qnn.train import EpochReport
@@ -33,6 +34,18 @@ from rram_jax.run_folder import (
 CURVE = ("epoch", "loss", "accuracy", "seconds")
 """Columns of training.csv; the accuracy is that on the validation images."""
 
+SHOWN = {
+    "dataset": str,
+    "epochs": int,
+    "seconds": int | float,
+    "n_weights": int,
+    "n_cells": int,
+    "n_images": int,
+    "accuracy_validation": int | float,
+    "accuracy_ideal": int | float,
+}
+"""What the table at the end takes from metrics.json."""
+
 
 def train(config: TrainCommand) -> Path:
     """Train, or go on with a run that was stopped; returns the checkpoint's folder.
@@ -43,6 +56,12 @@ def train(config: TrainCommand) -> Path:
     """
     dataset = load_dataset(config.data, config.data_dir)
     check_fit(config.network, dataset)
+    n_images = len(dataset.train_images)
+    if n_images < config.batch:  # before there is a folder that looks like a run
+        raise InputError(
+            f"{dataset.name} has {n_images} training images, fewer than one batch of"
+            f" {config.batch}."
+        )
     settings = dataclasses.asdict(config)
     asked = {f.name: settings[f.name] for f in dataclasses.fields(TrainConfig)} | {
         "device_card": dataclasses.asdict(load_card(config.device)),
@@ -57,7 +76,7 @@ def train(config: TrainCommand) -> Path:
             run.finish(_metrics(config, dataset, network, run))
             if not config.keep_states:
                 shutil.rmtree(out / "states")
-        _show(config, run.metrics())
+        _show(config, run.metrics(**SHOWN))
     say(f"Checkpoint: {out} (network/, config.json, metrics.json, training.csv).")
     return out
 

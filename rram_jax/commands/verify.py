@@ -1,5 +1,6 @@
 """`rram-jax verify`: the whole network in ngspice, beside the surrogate."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.verify import Verification
 from rram_jax.ngspice.verify import verify as verify_network
 from rram_jax.run_folder import (
+    check_writable,
     default_folder,
     open_run,
     read_metrics,
@@ -54,6 +56,8 @@ def verify(config: VerifyCommand) -> Path:
             missing, or the folder is another run's.
         NgspiceError: A deck failed; what was finished before is kept.
     """
+    if config.json:
+        check_writable(config.json)
     with progress_bar() as bar:
         out = run_decks(config, bar, "decks")
     show_verification(out)
@@ -63,8 +67,16 @@ def verify(config: VerifyCommand) -> Path:
     return out
 
 
-def run_decks(config: VerifyCommand, bar: Progress, label: str) -> Path:
-    """Do the work of `verify` under somebody's progress bar; returns the folder."""
+def run_decks(
+    config: VerifyCommand,
+    bar: Progress,
+    label: str,
+    stop: threading.Event | None = None,
+) -> Path:
+    """Do the work of `verify` under somebody's progress bar; returns the folder.
+
+    `stop`, set from another thread, ends it with `farm.Stopped`; see `verify`.
+    """
     request = read_request(config)
     out = config.out or default_folder("verify", request.name, request.asked)
     task = bar.add_task(label, total=config.images * config.chips, told="")
@@ -100,6 +112,7 @@ def run_decks(config: VerifyCommand, bar: Progress, label: str) -> Path:
             timeout_s=config.timeout_s,
             on_start=on_start,
             on_row=on_row,
+            stop=stop,
         )
         _write_tables(found, run.path)
         run.finish(_metrics(config, request, found))

@@ -1,6 +1,7 @@
 """The device card: every number about the 1T1R cell, from one TOML file."""
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,6 +11,19 @@ import jax.numpy as jnp
 from rram_jax.errors import InputError
 from rram_jax.toml_file import parse_record, read_record
 from rram_jax.types import Array, Float, register_record
+
+
+def check_name(name: str, what: str) -> None:
+    r"""Check the name in a card, which files and folders are named after.
+
+    Raises:
+        InputError: It is not of the form `[A-Za-z0-9][\w.+-]{0,63}`.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,63}", name):
+        raise InputError(
+            f"The name of a {what} has up to 64 letters, digits and any of _ . + -, a"
+            f" letter or digit first; got {name[:80]!r}."
+        )
 
 
 @register_record
@@ -99,6 +113,7 @@ class DeviceCard:
     """[-] Spread of ln(dR/R) over traps."""
 
     def __post_init__(self):
+        check_name(self.name, "device card")
         if not 100 <= self.r_access + 100 < self.r_lrs < self.r_hrs < 1e9:
             raise InputError(
                 f"Device card {self.name!r} needs 0 <= r_access, r_access + 100 <"

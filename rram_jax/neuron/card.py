@@ -1,7 +1,9 @@
 """The neuron card: what the ngspice testbench said about a neuron, as a TOML file."""
 
 import dataclasses
+import hashlib
 import itertools
+import json
 import math
 from dataclasses import dataclass
 from importlib import resources
@@ -10,6 +12,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
+from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.model import NeuronParams
@@ -165,6 +168,7 @@ class NeuronCard:
     mismatch: MismatchTable
 
     def __post_init__(self):
+        check_name(self.name, "neuron card")
         for name in ("hidden", "output", "mismatch"):
             table = getattr(self, name)
             grid = table.v_full
@@ -192,6 +196,12 @@ class NeuronCard:
                     f" each of {', '.join(MISMATCHED)}; it differs in"
                     f" {', '.join(sorted(set(names) ^ set(MISMATCHED)))}."
                 )
+
+    @property
+    def sha256(self) -> str:
+        """Digest of every number: equal for equal cards."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def kind(self, config: NeuronConfig) -> KindTable:
         """The table that describes these neurons.

@@ -6,6 +6,8 @@ see text and numbers only, never a process.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -57,6 +59,7 @@ _ADVICE = {
     "with 'option klu'": "call with klu=False",
 }
 _NO_NUMBER = 1e20  # ngspice writes 1e32 or 1e99 where it divided by zero
+_LEVEL_ERROR = 0.05  # [-] an ideal source is exact; this is about wrong circuits
 
 
 class NoConvergence(NgspiceError):
@@ -141,7 +144,12 @@ def check_solver(log: str, *, demanded: str, has_klu: bool) -> None:
 
 
 def check_vectors(
-    data: dict[str, np.ndarray], *, t_stop: float | None, v_max: float
+    data: dict[str, np.ndarray],
+    *,
+    t_stop: float | None,
+    v_max: float,
+    wanted: Sequence[str] = (),
+    peaks: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Look at the numbers.
 
@@ -149,9 +157,12 @@ def check_vectors(
         data: Name -> [points].
         t_stop: [s] Where the transient has to end; None does not check it.
         v_max: [V] Bound of every real-valued node voltage.
+        wanted: Vectors that must be there, real, with a value for every time point.
+        peaks: [V] Wanted vector -> what its maximum must be, such as a clock's level.
 
     Raises:
-        NgspiceError: A value is not finite or absurd, or the transient stopped early.
+        NgspiceError: A value is not finite or absurd, a vector or its peak is not what
+            it must be, or the transient stopped early.
     """
     for name, value in data.items():
         peak = np.abs(value).max()
@@ -165,6 +176,15 @@ def check_vectors(
         last = data["time"][-1] if "time" in data else -np.inf
         if last < t_stop * (1 - 1e-6):  # the header prints times with fewer digits
             raise NgspiceError(f"the transient ends at {last:.4g} s of {t_stop:.4g} s")
+    for name in map(str.lower, (*wanted, *peaks)):
+        if name not in data:
+            raise NgspiceError(f"`{name}` was to be saved and is missing")
+        if np.iscomplexobj(data[name]) or len(data[name]) != len(data.get("time", ())):
+            raise NgspiceError(f"`{name}` is no real vector over the time points")
+    for name, level in peaks.items():
+        peak = data[name.lower()].max()
+        if abs(peak - level) > _LEVEL_ERROR * level:
+            raise NgspiceError(f"`{name}` reaches {peak:.4g} V instead of {level:g} V")
 
 
 def _cards(deck: str) -> list[str]:

@@ -14,8 +14,8 @@ from rram_jax.chip.sample import sample_chip
 from rram_jax.device.variability import count_clipped
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
-from rram_jax.ngspice.job import BODY_NAME
-from rram_jax.ngspice.netlist import count_elements
+from rram_jax.ngspice.job import BODY_NAME, write_whole
+from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
 
 IDEAL = (
     "clocks and phases",
@@ -24,8 +24,10 @@ IDEAL = (
     "the reference voltages v_cm, v_cm + v_read, v_cm - v_read and v_pre",
     "the step of each layer's reference gate (the ramp)",
     "the pulses of the input codes ahead of their transistor buffers",
+    "auto-zero starts settled: what it takes after another image is not counted",
+    "cells are resistors at their read resistance: no access transistor, no word line",
 )
-"""What is ideal in every deck; all else is transistors, capacitors and RRAM."""
+"""What is ideal in every deck; all else is transistors, capacitors and resistors."""
 
 
 def export(
@@ -64,8 +66,10 @@ def export(
     for chip in chips:
         sample = sample_chip(seed, chip, design, mismatch=mismatch)
         device = design.device.params()
-        clipped[chip] = int(
-            sum(float(count_clipped(layer.resistance, device)) for layer in sample)
+        # Programmed resistances are clipped, before RTN moves them.
+        clipped[chip] = sum(
+            int(count_clipped(layer.resistance, device))
+            for layer in sample_chip(seed, chip, design, rtn_pass=None)
         )
         deck = network_deck(design, sample, array)
         place = folder / f"chip_{chip:04d}"
@@ -76,6 +80,7 @@ def export(
             _write(place / f"image_{image:05d}.cir", text, files, folder)
         whole = text.replace(f".include {BODY_NAME}", deck.body)
         counts = count_elements(whole)
+        assert not FORBIDDEN & set(counts), "a deck with elements that cost nothing"
     manifest = {
         "network": design.network.config.name,
         "network_sha256": design.network.sha256,
@@ -97,11 +102,11 @@ def export(
         "ideal": list(IDEAL),
         "sha256": files,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    write_whole(folder / "manifest.json", json.dumps(manifest, indent=1))
     return manifest, deck.plan
 
 
 def _write(path: Path, text: str, files: dict[str, str], root: Path):
-    path.write_text(text)
+    write_whole(path, text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     files[path.relative_to(root).as_posix()] = digest

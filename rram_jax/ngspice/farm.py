@@ -16,6 +16,12 @@ from rram_jax.errors import InputError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_GLANCE_S = 0.2  # [s] how often a caller's `stop` is looked at
+
+
+class Stopped(Exception):
+    """Another thread asked for the end before all jobs were done."""
+
 
 def run_jobs(
     function: Callable[[Job], Result],
@@ -23,6 +29,7 @@ def run_jobs(
     *,
     workers: int | None,
     on_done: Callable[[int, Result], None],
+    stop: threading.Event | None = None,
 ) -> None:
     """Call `function` on every job in worker processes.
 
@@ -36,10 +43,13 @@ def run_jobs(
         jobs: What it is called on; picklable.
         workers: Number of processes; None takes one for each core.
         on_done: Called here as `on_done(index, result)`, in the order of completion.
+        stop: Set from another thread, which is how Ctrl-C reaches a thread that is not
+            the main one, it ends the workers as Ctrl-C does.
 
     Raises:
         InputError: `workers` is below one.
         BrokenProcessPool: A worker was killed from outside.
+        Stopped: `stop` was set.
     """
     workers = _cores() if workers is None else workers
     if workers < 1:
@@ -55,7 +65,10 @@ def run_jobs(
     try:
         index = {pool.submit(_call, function, job): k for k, job in enumerate(jobs)}
         while index:
-            done, _ = wait(index, return_when=FIRST_COMPLETED)
+            if stop and stop.is_set():
+                raise Stopped(f"{len(index)} of {len(jobs)} jobs were not done.")
+            glance = _GLANCE_S if stop else None
+            done, _ = wait(index, glance, return_when=FIRST_COMPLETED)
             # Results first, so that the error of one job costs no finished other.
             for future in sorted(done, key=lambda f: f.exception() is not None):
                 on_done(index.pop(future), future.result())

@@ -9,6 +9,9 @@ import numpy as np
 
 from rram_jax.errors import NgspiceError
 
+MAX_BYTES = 1 << 31
+"""[byte] Largest raw file that is read at all."""
+
 _LINE_BYTES = 1 << 16  # no header line that ngspice writes comes near this
 _HEADER_LINES = 64  # it writes seven, and one more for each warning
 
@@ -28,7 +31,7 @@ class RawPlot:
     """
 
 
-def read_raw(path: Path | str, *, max_bytes: int = 1 << 31) -> list[RawPlot]:
+def read_raw(path: Path | str, *, max_bytes: int = MAX_BYTES) -> list[RawPlot]:
     """Read every plot of a binary raw file.
 
     Args:

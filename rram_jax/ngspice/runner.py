@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from rram_jax.ngspice.checks import (
     refuse_commands,
     refuse_unknown_options,
 )
-from rram_jax.ngspice.raw import read_raw
+from rram_jax.ngspice.raw import MAX_BYTES, read_raw
 
 LADDER = ("method=gear", "abstol=1e-9 vntol=1e-5", "cshunt=1e-15")
 """Options that `run_deck` adds one after the other when a deck does not converge."""
@@ -118,6 +118,8 @@ def run_deck(
     files: Mapping[str, str] = MappingProxyType({}),
     folder: Path | None = None,
     retry: bool = False,
+    wanted: Sequence[str] = (),
+    peaks: Mapping[str, float] = MappingProxyType({}),
 ) -> NgspiceRun:
     """Simulate one deck in a fresh folder of its own and check all that came out.
 
@@ -136,6 +138,8 @@ def run_deck(
         folder: Where the run's own folder is made; by default the system's place for
             temporary files. It is removed, except after an `NgspiceError`.
         retry: Go up `LADDER` when the deck does not converge; reported in the result.
+        wanted: Vectors, named as in `.save`, that the transient must have given.
+        peaks: [V] Vector -> its maximum, known beforehand (`checks.check_vectors`).
 
     Raises:
         InputError: ngspice is missing, the deck runs commands or has an unknown option,
@@ -177,8 +181,10 @@ def run_deck(
                 if not retry or used == len(LADDER):
                     raise
                 used += 1
-        check_vectors(run.data, t_stop=t_stop, v_max=v_max)
+        check_vectors(run.data, t_stop=t_stop, v_max=v_max, wanted=wanted, peaks=peaks)
     except NgspiceError as error:
+        if _size(place / "out.raw") > MAX_BYTES:  # the log and deck tell enough
+            (place / "out.raw").unlink()
         tried = f", also with {', '.join(LADDER[:used])}" if used else ""
         full = ", whose disk is full" if shutil.disk_usage(place).free < 1 << 16 else ""
         what = str(error).rstrip(".")
@@ -219,7 +225,9 @@ def _attempt(
     code, cpu_s, seconds, rss_bytes = _execute(command, place, timeout_s)
     log = (place / "log").read_text(encoding="utf-8", errors="replace")
     if code < 0:
-        raise NgspiceError(f"ngspice was ended by {signal.Signals(-code).name}")
+        names = {int(number): number.name for number in signal.Signals}
+        ended_by = names.get(-code, f"signal {-code}")  # real-time ones have no name
+        raise NgspiceError(f"ngspice was ended by {ended_by}")
     check_log(log)
     if code:
         raise NgspiceError(f"ngspice gave exit code {code} and no reason")
@@ -229,7 +237,7 @@ def _attempt(
     if not (place / "out.raw").exists():
         raise NgspiceError("ngspice wrote no raw file (has the deck an analysis?)")
     data = {}
-    for plot in read_raw(place / "out.raw"):
+    for plot in read_raw(place / "out.raw", max_bytes=MAX_BYTES):
         if shared := data.keys() & plot.data.keys():
             raise NgspiceError(
                 f"two analyses wrote `{min(shared)}`, give each a deck of its own"
@@ -335,8 +343,13 @@ def _watch(
             rss_bytes = max(rss_bytes, _peak_memory(process.pid))
             if time.monotonic() - start > timeout_s:
                 raise NgspiceError(f"ngspice was stopped after {timeout_s:g} s")
-            if log.stat().st_size > _MAX_LOG:
+            if _size(log) > _MAX_LOG:
                 raise NgspiceError(f"ngspice printed more than {_MAX_LOG} bytes")
+            if _size(place / "out.raw") > MAX_BYTES:
+                raise NgspiceError(
+                    f"ngspice wrote more than {MAX_BYTES} bytes of vectors: save fewer "
+                    "with `.save`"
+                )
             if stop.wait(pause):
                 raise NgspiceError("ngspice was stopped")
             pause = min(1.5 * pause, 0.05)
@@ -347,6 +360,10 @@ def _watch(
         process.wait()
     cpu_s = ended[2].ru_utime + ended[2].ru_stime
     return process.returncode, cpu_s, time.monotonic() - start, rss_bytes
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _peak_memory(pid: int) -> int:

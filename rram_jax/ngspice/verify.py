@@ -1,13 +1,14 @@
 """Full-circuit verification: decks run, decoded and set beside the surrogate."""
 
-import json
-import os
+import shutil
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import sample_chip
@@ -23,10 +24,10 @@ from rram_jax.ngspice.compare import (
 from rram_jax.ngspice.decode import DeckAnswer
 from rram_jax.ngspice.export import export
 from rram_jax.ngspice.farm import run_jobs
-from rram_jax.ngspice.job import DeckJob, run_image
+from rram_jax.ngspice.job import DeckJob, DeckRow, run_image
+from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 
-TABLE = "decks.jsonl"
-"""One row a finished deck; a run that was interrupted goes on from it."""
+_ROW = pydantic.TypeAdapter(DeckRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Verification:
     """The numbers, under the documented keys."""
 
     rows: list[dict[str, Any]]
-    """One a deck, chips then images."""
+    """One a deck, chips then images: `DeckRow`, and the surrogate's answer."""
 
     comparisons: list[list[LayerComparison]]
     """One a deck, layer by layer."""
@@ -59,17 +60,20 @@ def verify(
     timeout_s: float = 7200.0,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
+    stop: threading.Event | None = None,
 ) -> Verification:
     """Simulate images on chips at transistor level and compare with the surrogate.
 
-    Finished decks stand in `folder`/decks.jsonl and are not run again.
+    A finished deck has its row beside it and is not run again, unless it or ngspice is
+    another by now. What failed or killed runs left in `folder` is removed at the start.
 
     Args:
         design: The network's circuit.
         codes: Input codes (images, inputs) of the whole set.
         labels: Its labels (images,).
         images: Which images are simulated.
-        folder: Decks, table and waveforms; made where it is missing.
+        folder: Decks, rows and waveforms; made where it is missing. One process at a
+            time may use it.
         seed: Makes the chips, cells and mismatch alike, as in the surrogate.
         chips: Which chips.
         array: How arrays are written (`deck.ARRAYS`).
@@ -79,12 +83,16 @@ def verify(
         timeout_s: [s] Wall time after which a deck has failed.
         on_start: Called once with the decks that stood already, and all.
         on_row: Called with each new row.
+        stop: Set from another thread, it ends the simulations.
 
     Raises:
+        Stopped: `stop` was set (`farm.Stopped`); finished decks are kept.
         NgspiceError: A deck failed; its folder is kept and named.
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
-    decks = folder / "decks"
+    ngspice, decks = ngspice_info(), folder / "decks"
+    for left in decks.glob("chip_*/runs/ngspice-*"):
+        shutil.rmtree(left, ignore_errors=True)
     manifest, plan = export(
         decks,
         design,
@@ -103,25 +111,28 @@ def verify(
             deck=decks / f"chip_{chip:04d}" / f"image_{image:05d}.cir",
             plan=plan,
             timeout_s=timeout_s,
+            watch=watch,
             waves=folder / "waves.npz" if first and watch else None,
         )
         for first, (chip, image) in _pairs(chips, images)
     ]
-    rows = read_table(folder / TABLE)
-    missing = [job for job in jobs if _key(job.chip, job.image, job.sha256) not in rows]
-    on_start(len(jobs) - len(missing), len(jobs))
+    found = {k: read_row(job, ngspice) for k, job in enumerate(jobs)}
+    rows = {k: row for k, row in found.items() if row}
+    missing = [k for k in found if k not in rows]
+    on_start(len(rows), len(jobs))
 
-    def keep(_: int, row: dict[str, Any]):
-        with open(folder / TABLE, "a") as table:
-            table.write(json.dumps(row) + "\n")
-            table.flush()
-            os.fsync(table.fileno())
-        rows[_key(row["chip"], row["image"], row["deck_sha256"])] = row
+    def keep(index: int, row: dict[str, Any]):
+        rows[missing[index]] = row
         on_row(row)
 
-    run_jobs(run_image, missing, workers=workers, on_done=keep)
-    ordered = [rows[_key(job.chip, job.image, job.sha256)] for job in jobs]
-    return _judge(design, codes, labels, ordered, manifest)
+    run_jobs(
+        run_image,
+        [jobs[k] for k in missing],
+        workers=workers,
+        on_done=keep,
+        stop=stop,
+    )
+    return _judge(design, codes, labels, [rows[k] for k in found], manifest)
 
 
 def _pairs(chips, images):
@@ -129,25 +140,23 @@ def _pairs(chips, images):
     return [(k == 0, pair) for k, pair in enumerate(pairs)]
 
 
-def _key(chip: int, image: int, sha256: str) -> tuple[int, int, str]:
-    return chip, image, sha256
+def read_row(job: DeckJob, ngspice: NgspiceInfo) -> dict[str, Any] | None:
+    """The row of a finished deck; None where it is missing, damaged or of another run.
 
-
-def read_table(path: Path) -> dict[tuple[int, int, str], dict[str, Any]]:
-    """Finished decks by (chip, image, checksum); a line cut short is left out."""
-    rows = {}
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            rows[_key(row["chip"], row["image"], row["deck_sha256"])] = row
-    return rows
+    Another deck, another version of ngspice and another solver make another run.
+    """
+    try:
+        row = _ROW.validate_json(job.row.read_bytes(), strict=True)
+    except (OSError, pydantic.ValidationError):
+        return None
+    solver = "KLU" if ngspice.klu else "SPARSE"
+    now = (job.chip, job.image, job.sha256, f"ngspice {ngspice.version}", solver)
+    then = (row.chip, row.image, row.deck_sha256, row.simulator, row.solver)
+    return asdict(row) if then == now else None
 
 
 def answer_of(row: dict[str, Any]) -> DeckAnswer:
-    """A table row's answer."""
+    """What the deck of a row answered."""
     names = DeckAnswer.__dataclass_fields__
     return DeckAnswer(**{name: row[name] for name in names})
 

@@ -103,14 +103,16 @@ def save_network(folder: Path, network: HardwareNetwork):
     }
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save((folder / "network").resolve(), arrays)
+    # Serves remote stores only, and names a folder of this machine.
+    (folder / "network" / "commit_success.txt").unlink(missing_ok=True)
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
     """Read a checkpoint's network; nothing in it is trusted.
 
     Raises:
-        InputError: There is no checkpoint, its configuration is not one, or its
-            arrays are those of another network.
+        InputError: There is no checkpoint, its configuration is not one, its arrays
+            are those of another network, or not those that were trained.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file() or not (folder / "network").is_dir():
@@ -139,12 +141,18 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     network = HardwareNetwork(
         config=shape, layers=layers, logit_scale=float(arrays["logit_scale"])
     )
-    metrics = folder / "metrics.json"
+    file = folder / "metrics.json"
+    metrics = read_json(file) if file.is_file() else {}
+    if metrics.get("network_sha256", network.sha256) != network.sha256:
+        raise InputError(
+            f"{folder} was altered after training: the digest of its network is not"
+            " the network_sha256 in its metrics.json."
+        )
     return Checkpoint(
         folder=folder,
         network=network,
         config=config,
-        metrics=read_json(metrics) if metrics.is_file() else {},
+        metrics=metrics,
     )
 
 

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from rram_jax.chip.config import NetworkConfig
+from rram_jax.chip.config import NetworkConfig, check_seed
 from rram_jax.errors import InputError
+
+MAX_EPOCHS = 10_000
+"""[-] Steps are counted in 32 bits, and MNIST with a batch of 1 has 60,000 an epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +42,15 @@ class TrainConfig:
     """[-] Makes the initial weights, the order of images and all noise."""
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch < 1 or not 0 < self.learning_rate < 1:
+        check_seed(self.seed)
+        if (
+            not 1 <= self.epochs <= MAX_EPOCHS
+            or self.batch < 1
+            or not 0 < self.learning_rate < 1
+        ):
             raise InputError(
-                "Training needs epochs and batch of 1 or more and a learning rate"
-                f" between 0 and 1; got {self.epochs}, {self.batch},"
+                f"Training needs 1 to {MAX_EPOCHS} epochs, a batch of 1 or more and a"
+                f" learning rate between 0 and 1; got {self.epochs}, {self.batch},"
                 f" {self.learning_rate:g}."
             )
         if not 0 <= self.sigma_lrs <= 2:

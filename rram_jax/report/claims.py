@@ -19,6 +19,9 @@ CONSEQUENCES = {
     " with an edge of 100 ps",
     "the pulses of the input codes ahead of their transistor buffers": "exact in width;"
     " no converter from code to pulse is built for the inputs",
+    "auto-zero starts settled: what it takes after another image is not counted": "the"
+    " operating point at t = 0 has done it; time and energy an image are that much low",
+    "cells are resistors at their read resistance: no access transistor, no word line": "so the common mode that the transistor's asymmetry causes is not there",
 }
 """What follows from each phrase of `rram_jax.ngspice.export.IDEAL`."""
 
@@ -95,8 +98,8 @@ def _array_rows(run, others, card):
     return [
         (
             "IR drop in wires and row drivers",
-            "transfer of the wired array, exact here; as a map in training and in the"
-            " accuracy curve",
+            "transfer of the wired array, exact here; as a map in the accuracy"
+            " curve; left out in training",
             "multiport: each tile reduced exactly to its ports; cells: every cell and"
             " wire segment",
             "ngspice's codes of the same images in both forms",

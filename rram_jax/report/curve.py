@@ -22,7 +22,7 @@ def accuracy_curve_figure(
     """
     datasets = dict.fromkeys(p["dataset"] for points in tables.values() for p in points)
     figure, axes = new_figure(
-        f"Sampled chips on {', '.join(datasets)}: mean with its 95 % interval,\n"
+        f"Sampled chips on {', '.join(datasets)}: mean, its 95 % interval over chips,\n"
         "shaded to the 1st percentile; dotted: ideal cells, wires and neurons",
         "spread of LRS cells, standard deviation of ln R",
         "accuracy [%]",

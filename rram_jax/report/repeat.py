@@ -21,8 +21,8 @@ FILES = {
     "results.csv": "one row an image: winners, counts, energies, hash of its deck",
     "codes.csv": "one row a neuron: code of ngspice, code and crossing of the model",
     "waves.npz": "waveforms of the first deck, one neuron's inner nodes among them",
-    "decks.jsonl": "one line a finished deck; a run that was stopped goes on from it",
-    "decks": "netlists, and manifest.json with the checksum of each",
+    "decks": "netlists, their checksums in manifest.json, and beside each finished one"
+    " its answer (JSON), from which a run that was stopped goes on",
 }
 """What stands in the folders, in the order of this list."""
 

@@ -100,7 +100,7 @@ def trained_table(networks: Mapping[str, TrainedRun]) -> Table:
 
 def curve_table(points: Mapping[str, tuple[CurvePoint, ...]]) -> Table:
     """One row a network and spread, accuracies in per cent."""
-    header = ("sigma_LRS", "network", "ideal", "mean", "95 % interval of the mean")
+    header = ("sigma_LRS", "network", "ideal", "mean", "95 % interval over chips")
     both = [(label, p) for label, curve in points.items() for p in curve]
     by_spread = sorted(both, key=lambda pair: pair[1].sigma_lrs)  # networks in order
     rows = [
@@ -119,7 +119,7 @@ def curve_table(points: Mapping[str, tuple[CurvePoint, ...]]) -> Table:
 
 
 def gain_sentence(points: Mapping[str, tuple[CurvePoint, ...]], label: str) -> str:
-    """What a network gains over the first one, at the largest spreads of both."""
+    """What a network gains over the first one, at every spread of both."""
     first, *_ = points
     ours = {p.sigma_lrs: p for p in points[label]}
     theirs = {p.sigma_lrs: p for p in points[first]}
@@ -127,13 +127,13 @@ def gain_sentence(points: Mapping[str, tuple[CurvePoint, ...]], label: str) -> s
     if not common:
         return f"{label} and {first} have no spread in common."
     parts = []
-    for sigma in common[-3:]:
+    for sigma in common:
         gain = 100 * (ours[sigma].accuracy_mean - theirs[sigma].accuracy_mean)
-        worst = 100 * (ours[sigma].accuracy_worst - theirs[sigma].accuracy_worst)
-        parts.append(f"{gain:+.1f} ({worst:+.1f}) at {sigma:g}")
+        parts.append(f"{gain:+.1f} at {sigma:g}")
     return (
-        f"Mean accuracy of {label} minus that of {first}, in points (worst chip in"
-        f" brackets): {', '.join(parts)}."
+        f"Mean accuracy of {label} minus that of {first}, in points:"
+        f" {', '.join(parts)}. One training of each network, so this says nothing about"
+        " other trainings; the intervals above are over chips, for these images."
     )
 
 

@@ -9,6 +9,7 @@ import rram_jax.chip.evaluate as evaluate_module
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
 from rram_jax.chip.evaluate import ChipEvaluator, evaluate, summarise
+from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.chip.sample import sample_chip
 from rram_jax.circuit.attenuation import mapped_transfer
 from rram_jax.device.card import load_card
@@ -162,6 +163,17 @@ def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
     assert right(evaluator(worst, "map"), jumping) == right(by_map)
 
 
+def test_noise_differs_from_block_to_block(circuit, tmp_path, monkeypatch):
+    # The same seven images twice: with the same noise every count would be even.
+    monkeypatch.setattr(evaluate_module, "IMAGES_PER_BLOCK", 7)
+    path = write_card(neuron_card(noise_rms=10e-3), tmp_path)
+    here = dataclasses.replace(circuit, neuron_card=path)
+    codes, labels = (np.concatenate([part[:7]] * 2) for part in _images())
+    run = ChipEvaluator(_design(here), codes, labels, "full")
+    right, _ = run(4, range(10), DEVICE.params(), 0.2)
+    assert (right % 2 == 1).any()
+
+
 def test_a_sweep_of_spread_and_read_voltage_compiles_once(circuit, monkeypatch):
     design, (codes, labels) = _design(circuit), _images()
     traces = count_calls(monkeypatch, evaluate_module, "surrogate_chip")
@@ -221,3 +233,17 @@ def test_wrong_inputs(circuit):
     with pytest.raises(InputError) as error:
         ChipEvaluator(design, codes[:0], labels[:0])
     assert is_one_sentence(error.value)
+
+
+def test_an_ideal_circuit_is_not_taken_from_a_wired_design():
+    network = HardwareNetwork(
+        config=NetworkConfig(sizes=(34, 5, 3), columns_per_output=1),
+        layers=tuple(
+            Layer(weights=np.ones(shape, int), columns_per_output=1, z_full=z)
+            for shape, z in (((34, 5), 2.5), ((5, 3), 0.4))
+        ),
+        logit_scale=1.0,
+    )
+    wired = design_network(network, load_card("bench-r10"))
+    with pytest.raises(InputError, match="without wires"):
+        ChipEvaluator(wired, np.zeros((1, 34), np.uint8), np.zeros(1, int), "ideal")

@@ -254,6 +254,13 @@ def test_noise_of_a_network_follows_its_key(circuit, tmp_path):
     assert (run(jax.random.key(2)) != first).all()
     assert len(np.unique(first[:, 0])) == 50  # images alike, noise not
     assert len(np.unique(run(None)[:, 0])) == 1
+    # Layer k draws from the k-th fold: noise of one layer says nothing of another's.
+    key, codes = jax.random.key(1), jnp.full((50, 6), 7.0)
+    for k, (part, layer) in enumerate(zip(chip, design.layers, strict=True)):
+        position = positions(with_bias(codes, 1), part.transfer, 0.2, part.params)
+        position = add_noise(jax.random.fold_in(key, k), position, part.params)
+        codes = to_counts(position, layer.neuron)
+    np.testing.assert_allclose(first, position, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("circuit_name", ["map", "full"])

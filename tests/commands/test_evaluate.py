@@ -8,12 +8,14 @@ import pytest
 
 from rram_jax.chip.evaluate import summarise
 from rram_jax.cli import main
-from rram_jax.commands.evaluate import CHIPS
+from rram_jax.commands.config import EvaluateCommand
+from rram_jax.commands.evaluate import CHIPS, _read_chips
 from rram_jax.commands.train import CURVE
 from rram_jax.device.card import load_card
+from rram_jax.errors import InputError
 from rram_jax.run_folder import read_metrics, read_numbers, write_json
 from tests.commands.test_train import files, refused
-from tests.helpers import write_card
+from tests.helpers import is_one_sentence, write_card
 
 KEYS = {
     "dataset",
@@ -156,6 +158,64 @@ def test_a_killed_evaluation_goes_on(checkpoint, tmp_path, kill_when, capsys):
     assert main([*argv, "--out", str(tmp_path / "whole")]) == 0
     assert table.read_bytes() == (tmp_path / "whole" / "chips.csv").read_bytes()
     assert read_metrics(tmp_path / "broken") == read_metrics(tmp_path / "whole")
+
+
+def test_chips_that_are_missing_are_made(checkpoint, tmp_path):
+    argv = ("--sigma-lrs", "0.4", "0.1", "--circuit", "ideal", "--images", "50")
+    argv += ("--chips", "7", "--out", "a")
+    evaluate(checkpoint, *argv)
+    folder = tmp_path / "a"
+    whole = files(folder)
+    head, *lines = (folder / "chips.csv").read_text().splitlines()
+    # Whatever is missing, in whatever order the rest stands.
+    rest = [head, *lines[:5:-1], lines[4], lines[0]]
+    (folder / "chips.csv").write_text("\n".join(rest) + "\n")
+    (folder / "metrics.json").unlink()
+    evaluate(checkpoint, *argv)
+    for name in ("chips.csv", "metrics.json", "curve.csv"):
+        assert (folder / name).read_bytes() == whole[name]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0.4,1,true,0.0",
+        "0.4,1,1.5,0.0",
+        "0.4,1,0.5,-0.1",
+        "0.4,1,NaN,0.0",
+        "0.4,Infinity,0.5,0.0",
+        "0.4,0.5,0.5,0.0",
+        "0.4,3,0.5,0.0",
+        "0.3,1,0.5,0.0",
+        "0.4,0,0.5,0.0",
+    ],
+)
+def test_damaged_chips_are_told(tmp_path, row):
+    config = EvaluateCommand(checkpoint=Path("ck"), sigma_lrs=(0.4,), chips=3)
+    table = tmp_path / "chips.csv"
+    good = ",".join(CHIPS) + "\n0.4,0,0.25,0.5\n"
+    table.write_text(good)
+    assert _read_chips(table, config) == [[0.4, 0, 0.25, 0.5]]
+    table.write_text(good + row + "\n")
+    with pytest.raises(InputError, match="is damaged: remove it") as caught:
+        _read_chips(table, config)
+    assert is_one_sentence(caught.value)
+
+
+def test_damaged_results_are_told(checkpoint, tmp_path, capsys):
+    argv = ("--circuit", "ideal", "--images", "50", "--out", "a")
+    evaluate(checkpoint, *argv)
+    capsys.readouterr()
+    for metrics in ({}, {"points": 3}, {"points": []}, {"points": [{"seed": 0}]}):
+        write_json(tmp_path / "a" / "metrics.json", metrics)
+        told = refused(capsys, "evaluate", str(checkpoint), "--chips", "3", *argv)
+        assert "metrics.json is damaged" in told
+
+
+def test_where_nothing_can_be_written_nothing_is_done(checkpoint, tmp_path, capsys):
+    told = refused(capsys, "evaluate", str(checkpoint), "--json", "none/f.json")
+    assert "there is no folder none" in told
+    assert not (tmp_path / "runs").exists()
 
 
 def test_training_images_are_no_test_images(copy, tmp_path, capsys):

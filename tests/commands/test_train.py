@@ -168,3 +168,15 @@ def test_other_data_under_the_same_name_are_another_run(tmp_path, capsys, write_
     assert "data_sha256.t10k-labels-idx1-ubyte = " in refused(capsys, *argv)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["data"] == "mine"
+
+
+def test_a_batch_of_more_than_all_images_leaves_no_folder(tmp_path, capsys):
+    told = refused(capsys, *TINY, "--batch", "1000000", "--out", "a")
+    assert "fewer than one batch of 1000000" in told
+    assert not (tmp_path / "a").exists()
+
+
+def test_damaged_metrics_are_told(checkpoint, tmp_path, capsys):
+    shutil.copytree(checkpoint, tmp_path / "a")
+    (tmp_path / "a" / "metrics.json").write_text('{"dataset": "mnist5k"}')
+    assert "metrics.json is damaged" in refused(capsys, *TINY, "--out", "a")

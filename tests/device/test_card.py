@@ -59,6 +59,10 @@ def test_params_hold_every_number():
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        ({"name": "../../x"}, "got '../../x'"),
+        ({"name": ""}, "letter or digit first"),
+        ({"name": "a" * 65}, "up to 64 letters"),
+        ({"name": "a\n"}, "letter or digit first"),
         ({"r_hrs": 4e3}, "r_lrs < r_hrs"),
         ({"r_lrs": 1150.0}, "r_access + 100"),
         ({"r_access": -50.0}, "0 <= r_access"),

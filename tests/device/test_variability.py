@@ -129,10 +129,10 @@ def test_gradients_of_the_mean_log_resistance(name):
 
     with jax.enable_x64(True):
         # A wandering weight: the plain mean of the noise has almost no slope.
-        weight = jnp.sin(jnp.arange(100.0))
+        weight, double = jnp.sin(jnp.arange(100.0)), _double(card.params())
 
         def of(x):
-            params = dataclasses.replace(_double(card.params()), **{name: x})
+            params = dataclasses.replace(double, **{name: x})
             draw = sample_resistance(jax.random.key(4), _both(50), params)
             return (weight * jnp.log(draw)).mean()
 

@@ -85,6 +85,7 @@ def test_a_neuron_outside_the_card_is_refused(change, told):
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
+        (lambda t: t.update(name="../x"), "name of a neuron card"),
         (lambda t: t["hidden"].update(gian=[1.0, 1.0]), "hidden.*gian.*no such key"),
         (lambda t: t["hidden"].pop("gain"), "hidden.*gain"),
         (lambda t: t["output"].update(gain=[1.0]), "output.gain has 1 values"),

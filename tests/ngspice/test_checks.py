@@ -195,6 +195,25 @@ def test_bad_vectors_are_refused(changes, words):
         check_vectors(vectors(**changes), t_stop=2e-9, v_max=1.8)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"v(a)": np.array([0.0, 0.0, 1.71])}, r"`v\(A\)` reaches 1.71 V instead of"),
+        ({"v(a)": np.array([0.0, 0.0, 1.92])}, r"`v\(A\)` reaches 1.92 V instead of"),
+        ({"v(a)": np.array([1.8, 1.8])}, "no real vector over the time points"),
+        ({"v(a)": np.full(3, 1.8 + 0j)}, "no real vector over the time points"),
+        ({"i(v1)": np.array([1.0])}, r"`i\(v1\)` is no real vector"),
+    ],
+)
+def test_wanted_vectors_are_there_and_reach_what_is_known(changes, words):
+    asked = {"wanted": ["V(a)", "i(v1)"], "peaks": {"v(A)": 1.81}}
+    check_vectors(vectors(), t_stop=2e-9, v_max=5.0, **asked)
+    with pytest.raises(NgspiceError, match=words):
+        check_vectors(vectors(**changes), t_stop=2e-9, v_max=5.0, **asked)
+    with pytest.raises(NgspiceError, match=r"`v\(b\)` was to be saved and is missing"):
+        check_vectors(vectors(), t_stop=2e-9, v_max=5.0, wanted=["v(b)"])
+
+
 def test_a_transient_was_asked_for_and_is_missing():
     with pytest.raises(NgspiceError, match="transient ends"):
         check_vectors({"v(a)": np.ones(1)}, t_stop=2e-9, v_max=1.8)

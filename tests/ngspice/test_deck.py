@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from rram_jax.ngspice.compare import compare_layers, end_to_end, exact_chip
 from rram_jax.ngspice.deck import ARRAYS, network_deck
 from rram_jax.ngspice.decode import read_answer
 from rram_jax.ngspice.export import export
-from rram_jax.ngspice.job import BODY_NAME
+from rram_jax.ngspice.job import BODY_NAME, DeckJob, DeckRow, write_whole
 from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
-from rram_jax.ngspice.runner import run_deck
-from rram_jax.ngspice.verify import read_table, verify
+from rram_jax.ngspice.runner import NgspiceInfo, run_deck
+from rram_jax.ngspice.verify import read_row, verify
 
 SIZES = (34, 5, 3)
 CODES = np.random.default_rng(3).integers(0, 16, (4, SIZES[0])).astype(np.uint8)
@@ -120,6 +121,51 @@ def test_export_explains_itself(design, tmp_path):
     assert any("reference voltages" in x for x in manifest["ideal"])
 
 
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    write_whole(tmp_path / "deck.cir", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(tmp_path / "deck.cir", "new" * 10_000 + "\ud800")
+    assert (tmp_path / "deck.cir").read_text() == "old"
+
+
+def test_rows_of_another_shape_deck_or_ngspice_are_run_again(design, tmp_path):
+    _, plan = export(tmp_path, design, CODES, [2])
+    deck = tmp_path / "chip_0000" / "image_00002.cir"
+    job = DeckJob(chip=0, image=2, deck=deck, plan=plan, timeout_s=1.0)
+    ngspice = NgspiceInfo(path=Path("/ngspice"), version=46, klu=True)
+    row = DeckRow(
+        codes=[[1, 2, 3, 4, 5]],
+        counts=[3, 2, 1],
+        width_error=0.01,
+        energy_j={"gm": 1e-12},
+        regulator_j=1e-12,
+        peak_current_a={"vp": 1e-4},
+        chip=0,
+        image=2,
+        deck_sha256=job.sha256,
+        seconds=2.0,
+        cpu_s=1.5,
+        rss_bytes=10**7,
+        n_points=1000,
+        solver="KLU",
+        simulator="ngspice 46",
+        notes=["Note: a"],
+    )
+    good = dataclasses.asdict(row)
+    assert read_row(job, ngspice) is None  # there is none yet
+    job.row.write_text(json.dumps(good))
+    assert read_row(job, ngspice) == good
+    for other in ({"version": 45}, {"klu": False}):
+        assert read_row(job, dataclasses.replace(ngspice, **other)) is None
+    text = json.dumps(good)
+    bad = [b"[1]", b"5", b"{}", b"", b"\xff\x00", b"[" * 10**5, text[:-9].encode()]
+    changes = ({"counts": "3"}, {"counts": [1.5]}, {"image": 1}, {"deck_sha256": "0"})
+    bad += [json.dumps(good | change).encode() for change in changes]
+    for content in bad:
+        job.row.write_bytes(content)
+        assert read_row(job, ngspice) is None, content[:40]
+
+
 @pytest.mark.ngspice
 def test_a_whole_network_answers_as_its_surrogate(design):
     """Cells, multiport and surrogate: 8 neurons, comparators and drivers of MOSFETs."""
@@ -162,7 +208,10 @@ def test_verify_resumes_from_finished_decks(design, tmp_path):
     options = dict(seed=0, chips=[0], array="multiport", workers=1, watch=(0, 1))
     with pytest.raises(KeyboardInterrupt):
         verify(design, CODES, labels, [0, 1], tmp_path, on_row=stop, **options)
-    assert len(read_table(tmp_path / "decks.jsonl")) == len(seen) == 1
+    # The worker is stopped in the midst of the second deck.
+    assert len(list(tmp_path.glob("decks/chip_0000/*.json"))) == len(seen) == 1
+    left = tmp_path / "decks" / "chip_0000" / "runs" / "ngspice-of-a-killed-run"
+    left.mkdir(parents=True)
     started, rows = [], []
     found = verify(
         design,
@@ -174,6 +223,7 @@ def test_verify_resumes_from_finished_decks(design, tmp_path):
         on_row=rows.append,
         **options,
     )
+    assert not left.exists()
     assert started == [(1, 2)]
     assert [row["image"] for row in rows] == [1]
     assert [row["image"] for row in found.rows] == [0, 1]

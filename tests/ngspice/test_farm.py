@@ -2,13 +2,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from rram_jax.errors import InputError, NgspiceError
-from rram_jax.ngspice.farm import run_jobs
+from rram_jax.ngspice.farm import Stopped, run_jobs
 from tests.ngspice.processes import (
     ROOT,
     is_alive,
@@ -71,6 +72,21 @@ def test_a_failure_costs_no_result_that_was_there(tmp_path):
     with pytest.raises(NgspiceError, match="deck 1 failed"):
         run_jobs(one_fails_among_others, jobs, workers=2, on_done=on_done)
     assert sorted(got) == [(k, k) for k in (0, 2, 3, 4, 5)]
+
+
+def test_another_thread_stops_the_workers(tmp_path):
+    stop, start = threading.Event(), time.monotonic()
+    with pytest.raises(Stopped, match="2 of 3 jobs"):
+        run_jobs(
+            one_of_many,
+            [("hang", tmp_path), ("come back", tmp_path), ("hang", tmp_path)],
+            workers=2,
+            on_done=lambda index, result: threading.Timer(0.1, stop.set).start(),
+            stop=stop,
+        )
+    assert time.monotonic() - start < 60  # and not the 600 s that the others sleep
+    assert pids(tmp_path)
+    wait_until(lambda: not any(map(is_alive, pids(tmp_path))))
 
 
 SCRIPT = """

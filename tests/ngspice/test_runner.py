@@ -220,6 +220,7 @@ def test_the_fake_is_believed_where_it_is_right(fake):
         (f"{SAYS_KLU}\nGOOD\nexit 3", "exit code 3 and no reason"),
         (f"{SAYS_KLU}\nGOOD\nkill -SEGV $$", "ended by SIGSEGV"),
         (f"{SAYS_KLU}\nGOOD\nkill -KILL $$", "ended by SIGKILL"),
+        (f"{SAYS_KLU}\nGOOD\nkill -40 $$", "ended by signal 40"),
     ],
 )
 def test_a_lie_is_caught(fake, tmp_path, body, words):
@@ -331,6 +332,28 @@ def test_a_flood_of_output_is_stopped(fake, tmp_path, monkeypatch):
     fake("exec yes")
     with pytest.raises(NgspiceError, match="printed more than 100000 bytes"):
         run_deck("t\n.op\n", folder=tmp_path / "work")
+
+
+@pytest.mark.parametrize("end", ["exec sleep 600", f"{SAYS_KLU}"])
+def test_a_flood_of_vectors_is_stopped_and_removed(fake, tmp_path, monkeypatch, end):
+    """Also one that was over before anybody looked."""
+    monkeypatch.setattr(runner, "MAX_BYTES", 100_000)
+    fake(f"truncate -s 100001 out.raw\n{end}")
+    with pytest.raises(NgspiceError, match="more than .*100000 .*`.save`"):
+        run_deck("t\n.op\n", folder=tmp_path / "work", timeout_s=60)
+    (kept,) = (tmp_path / "work").iterdir()
+    assert (kept / "deck.cir").exists()
+    assert not (kept / "out.raw").exists()
+
+
+def test_a_missing_vector_keeps_the_folder(fake, tmp_path):
+    fake(f"{SAYS_KLU}\nGOOD")
+    run_deck("t\n.tran 1n 1n\n", wanted=["i(v1)"], peaks={"v(out)": 2.5})
+    asked = [{"wanted": ["v(lost)"]}, {"peaks": {"v(out)": 1.8}}]
+    for options in asked:
+        with pytest.raises(NgspiceError, match=r"`v\((lost|out)\)`"):
+            run_deck("t\n.tran 1n 1n\n", folder=tmp_path / "work", **options)
+    assert len(list((tmp_path / "work").iterdir())) == len(asked)
 
 
 def test_the_environment_is_bare(fake, monkeypatch):

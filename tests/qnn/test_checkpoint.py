@@ -54,6 +54,18 @@ def test_metrics_come_along(copy):
     assert load_checkpoint(copy).metrics == {"accuracy": 0.5}
 
 
+def test_a_network_altered_after_training_is_told(copy):
+    told = {"network_sha256": NETWORK.sha256}
+    (copy / "metrics.json").write_text(json.dumps(told))
+    assert load_checkpoint(copy).metrics == told
+    other = random_network(2, CONFIG, z_full=(2.5, 1.3, 1 / 3))
+    shutil.rmtree(copy / "network")
+    save_network(copy, other)
+    with pytest.raises(InputError, match="altered after training") as error:
+        load_checkpoint(copy)
+    assert is_one_sentence(error.value)
+
+
 def test_reading_is_silent(saved, capfd, caplog):
     with caplog.at_level(logging.WARNING):
         load_checkpoint(saved)
@@ -80,8 +92,9 @@ def test_reading_is_silent(saved, capfd, caplog):
         (_config(n_bias=0).encode(), "another network"),
         (_config(sizes=[9, 5, 3]).encode(), "another network"),
         # Nothing of this size is allocated before the arrays are looked at.
-        (_config(sizes=[10**9] * 3).encode(), "another network"),
-        (_config(sizes=[10**30] * 3).encode(), "."),
+        (_config(sizes=[7000] * 3, columns_per_output=1).encode(), "another network"),
+        (_config(sizes=[10**9] * 3).encode(), "100000000 cells"),
+        (_config(sizes=[10**30] * 3).encode(), "100000000 cells"),
     ],
 )
 def test_configurations_that_are_not_this_checkpoints(copy, text, told):

@@ -43,7 +43,7 @@ def test_it_learns(uninterrupted):
     network, reports = uninterrupted
     assert [report.epoch for report in reports] == [1, 2, 3, 4]
     assert reports[-1].loss < 0.8 * reports[0].loss
-    assert reports[-1].accuracy > 0.8  # chance is 0.33
+    assert reports[-1].accuracy > 0.6  # chance is 0.33
     assert network.config == CONFIG.network
 
 
@@ -66,6 +66,16 @@ def test_same_configuration_same_bits(uninterrupted, toy):
 def test_what_a_configuration_says_matters(uninterrupted, toy, change):
     network, _ = _run(dataclasses.replace(CONFIG, **change), toy)
     assert network.sha256 != uninterrupted[0].sha256
+
+
+def test_seed_makes_the_initial_weights(toy):
+    # Steps too small to change a sign.
+    still = dataclasses.replace(CONFIG, epochs=1, learning_rate=1e-9)
+    first, other = (
+        _run(dataclasses.replace(still, seed=seed), toy)[0].layers for seed in (2, 3)
+    )
+    for a, b in zip(first, other, strict=True):
+        assert 0.2 < (a.weights == b.weights).mean() < 0.8
 
 
 def test_conventional_training_sees_no_spread(toy, monkeypatch):
@@ -188,8 +198,8 @@ def test_fewer_outputs_than_labels(toy):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"epochs": 0}, "epochs and batch"),
-        ({"batch": 0}, "epochs and batch"),
+        ({"epochs": 0}, "epochs.*batch"),
+        ({"batch": 0}, "epochs.*batch"),
         ({"learning_rate": 0.0}, "learning rate"),
         ({"learning_rate": float("nan")}, "learning rate"),
         ({"sigma_lrs": -0.1}, "sigma_lrs"),

@@ -131,8 +131,8 @@ def test_numbers_of_the_runs_are_told(page):
         "5 of 6 83.3 %",
         "0 and 1 (tie)",
         "0.25 hardened 92.01 89.51 89.21 to 89.81 86.01 85.01",
-        "Mean accuracy of hardened minus that of conventional, in points (worst chip"
-        " in brackets): +0.7 (+0.7) at 0, +3.2 (+5.7) at 0.25, +5.7 (+10.7) at 0.5.",
+        "Mean accuracy of hardened minus that of conventional, in points: +0.7 at 0,"
+        " +3.2 at 0.25, +5.7 at 0.5. One training of each network,",
         "Neuron 2 of layer 0, image 0 on chip 0: ngspice's pulse has code 15; the"
         " surrogate computed a crossing after 21.00 slots, code 15.",
         "arrays, drawn from the supply by linear regulators [pJ] 5,430",
