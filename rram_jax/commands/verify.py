@@ -180,7 +180,7 @@ def _write_tables(found: Verification, folder: Path):
 
 def show_verification(out: Path):
     """Print the table of a finished verification and where its results are."""
-    metrics = read_metrics(out)
+    metrics = read_metrics(out, network=str, codes_equal=float, energy_j=float)
 
     def percent(key):
         return f"{100 * metrics[key]:.1f} %"

@@ -25,7 +25,7 @@ IDEAL = (
     "the step of each layer's reference gate (the ramp)",
     "the pulses of the input codes ahead of their transistor buffers",
     "auto-zero starts settled: what it takes after another image is not counted",
-    "cells are resistors at their read resistance: no access transistor, no word line",
+    "cells are resistors: no access transistor, no word line",
 )
 """What is ideal in every deck; all else is transistors, capacitors and resistors."""
 

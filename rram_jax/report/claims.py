@@ -21,7 +21,8 @@ CONSEQUENCES = {
     " no converter from code to pulse is built for the inputs",
     "auto-zero starts settled: what it takes after another image is not counted": "the"
     " operating point at t = 0 has done it; time and energy an image are that much low",
-    "cells are resistors at their read resistance: no access transistor, no word line": "so the common mode that the transistor's asymmetry causes is not there",
+    "cells are resistors: no access transistor, no word line": "the common mode that"
+    " the transistor's asymmetry causes is not there",
 }
 """What follows from each phrase of `rram_jax.ngspice.export.IDEAL`."""
 

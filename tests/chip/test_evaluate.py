@@ -9,7 +9,6 @@ import rram_jax.chip.evaluate as evaluate_module
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
 from rram_jax.chip.evaluate import ChipEvaluator, evaluate, summarise
-from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.chip.sample import sample_chip
 from rram_jax.circuit.attenuation import mapped_transfer
 from rram_jax.device.card import load_card
@@ -235,15 +234,8 @@ def test_wrong_inputs(circuit):
     assert is_one_sentence(error.value)
 
 
-def test_an_ideal_circuit_is_not_taken_from_a_wired_design():
-    network = HardwareNetwork(
-        config=NetworkConfig(sizes=(34, 5, 3), columns_per_output=1),
-        layers=tuple(
-            Layer(weights=np.ones(shape, int), columns_per_output=1, z_full=z)
-            for shape, z in (((34, 5), 2.5), ((5, 3), 0.4))
-        ),
-        logit_scale=1.0,
-    )
-    wired = design_network(network, load_card("bench-r10"))
-    with pytest.raises(InputError, match="without wires"):
-        ChipEvaluator(wired, np.zeros((1, 34), np.uint8), np.zeros(1, int), "ideal")
+def test_an_ideal_circuit_is_not_taken_from_a_wired_design(circuit):
+    with pytest.raises(InputError, match="without wires") as error:
+        ChipEvaluator(_design(circuit), *_images(), "ideal")
+    assert is_one_sentence(error.value)
+    ChipEvaluator(_design(circuit, wires=False), *_images(), "ideal")

@@ -38,6 +38,8 @@ def test_sizes_from_a_name():
         {"sizes": (6, 5, 1)},
         {"columns_per_output": 0},
         {"n_bias": -1},
+        {"sizes": (10**5, 10**4, 3)},
+        {"n_bias": 10**9},
     ],
 )
 def test_shapes_that_are_no_network(values):

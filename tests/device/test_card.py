@@ -74,6 +74,8 @@ def test_params_hold_every_number():
         ({"tail_share": 1.5}, "tail_share"),
         ({"sigma_tail": float("nan")}, "sigma_tail"),
         ({"rtn_traps_hrs": -1.0}, "rtn_traps_hrs"),
+        ({"name": "../card"}, "name"),
+        ({"name": ""}, "name"),
     ],
 )
 def test_numbers_that_no_cell_has(change, told):

@@ -31,7 +31,7 @@ def _sample(card, seed=5, n=N):
 
 
 def _double(params):
-    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), params)
+    return jax.tree.map(lambda x: x.astype(jnp.float64), params)
 
 
 def test_moments_by_hand():

@@ -199,7 +199,10 @@ def test_fewer_outputs_than_labels(toy):
     ("change", "told"),
     [
         ({"epochs": 0}, "epochs.*batch"),
+        ({"epochs": 10**6}, "epochs.*batch"),
         ({"batch": 0}, "epochs.*batch"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed"),
         ({"learning_rate": 0.0}, "learning rate"),
         ({"learning_rate": float("nan")}, "learning rate"),
         ({"sigma_lrs": -0.1}, "sigma_lrs"),
