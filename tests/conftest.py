@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from hypothesis import settings
 
 # The hook of pyproject.toml imports `tests` alone and then expects its module there.
 from tests import typecheck as typecheck
+
+# A shell starts what runs in its background with Ctrl-C ignored; the tests that send it,
+# and their children, would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 
