@@ -12,7 +12,7 @@ from hypothesis import settings
 # The hook of pyproject.toml imports `tests` alone and then expects its module there.
 from tests import typecheck as typecheck
 
-# A shell starts what runs in its background with Ctrl-C ignored; the tests that send it,
+# A shell starts what runs in its background with Ctrl-C ignored; tests that send it,
 # and their children, would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
