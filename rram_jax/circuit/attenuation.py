@@ -8,7 +8,8 @@ its row, whose source line all columns load. So the map holds a slope and an off
 
 from two exact solves: the nominal array, and the same array with LRS and HRS swapped.
 Each sampled array then costs an elementwise product and sum. (One ratio a cell, exact
-over wireless, is five times less accurate: `experiments/benchmarks/attenuation.py`.)
+over wireless, is three to five times less accurate:
+`experiments/benchmarks/attenuation.py`.)
 """
 
 from dataclasses import dataclass
