@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rram_jax.chip.evaluate import evaluate as evaluate
     from rram_jax.chip.loss import expected_loss as expected_loss
     from rram_jax.chip.network import HardwareNetwork as HardwareNetwork
-    from rram_jax.chip.sample import sample_chip as sample_chip
+    from rram_jax.chip.program import sample_chip as sample_chip
     from rram_jax.circuit.attenuation import attenuation_map as attenuation_map
     from rram_jax.circuit.config import ArrayConfig as ArrayConfig
     from rram_jax.circuit.config import TileConfig as TileConfig
@@ -70,7 +70,7 @@ _HOME = {
     "load_card": "device.card",
     "load_dataset": "data.datasets",
     "load_neuron_card": "neuron.card",
-    "sample_chip": "chip.sample",
+    "sample_chip": "chip.program",
     "sample_resistance": "device.variability",
     "solve_crossbar": "circuit.solver",
     "train": "qnn.train",

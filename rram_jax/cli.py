@@ -191,6 +191,7 @@ def _registry() -> ConstructorRegistry:
             default = NetworkConfig()
         options = StructFieldSpec(
             name="options",
+            # Pyright takes no Annotated for a type; tyro does.
             type=Annotated[_NetworkOptions, tyro.conf.arg(name="")],  # type: ignore
             default=_NetworkOptions(**vars(default)),
         )

@@ -233,8 +233,7 @@ def _state(path: Path, asked: dict[str, Any]) -> Literal["new", "resumed", "fini
         key, here, wanted = _difference(found, asked)
         raise InputError(
             f"{path} holds a run with {key} = {_short(here)}, and {_short(wanted)} is"
-            " asked for: give another --out, or leave it out for a folder named after"
-            " the configuration."
+            " asked for: give another --out, or remove that folder."
         )
     return "finished" if (path / "metrics.json").is_file() else "resumed"
 

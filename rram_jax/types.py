@@ -23,6 +23,7 @@ def register_record(cls: type[T]) -> type[T]:
     Unflattening skips `__init__`, so that masks, shapes and tangents (leaves that are
     no arrays) pass through type-checked records.
     """
+    # Nothing but a dataclass fits, which no TypeVar can say.
     names = tuple(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
     keys = tuple(jax.tree_util.GetAttrKey(n) for n in names)
 

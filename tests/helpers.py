@@ -11,7 +11,7 @@ import jaxtyping
 import numpy as np
 import tomli_w
 
-from rram_jax.chip.config import NetworkConfig
+from rram_jax.chip.config import TRIM_PATTERNS, NetworkConfig
 from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.neuron.card import (
     Conditions,
@@ -214,10 +214,9 @@ def random_network(seed: int, config: NetworkConfig, z_full=(2.5, 4.0)):
     ):
         values = [-1, 0, 1] if config.ternary else [-1, 1]
         weights = rng.choice(values, shape).astype(np.int8)
-        if config.n_bias:
-            weights[-config.n_bias :] = rng.choice(
-                [-1, 0, 1], (config.n_bias, shape[1])
-            )
+        bias = slice(config.sizes[k], config.sizes[k] + config.n_bias)
+        weights[bias] = rng.choice([-1, 0, 1], (config.n_bias, shape[1]))
+        weights[bias.stop :] = 0
         last = k == len(config.columns) - 1
         layers.append(
             Layer(
@@ -227,4 +226,10 @@ def random_network(seed: int, config: NetworkConfig, z_full=(2.5, 4.0)):
                 z_shift=1.25 if last else 0.0,
             )
         )
-    return HardwareNetwork(config=config, layers=tuple(layers), logit_scale=1.5)
+    patterns = rng.integers(0, 16, (TRIM_PATTERNS, config.sizes[0])).astype(np.uint8)
+    return HardwareNetwork(
+        config=config,
+        layers=tuple(layers),
+        logit_scale=1.5,
+        trim_patterns=patterns if config.trim else None,
+    )

@@ -5,10 +5,17 @@ from dataclasses import dataclass, field
 
 from rram_jax.circuit.config import TileConfig
 from rram_jax.errors import InputError
+from rram_jax.neuron.config import SLOTS
 
 CIRCUITS = ("ideal", "map", "full")
 """How much of the circuit the surrogate has: ideal wires and neurons; wires as the
 attenuation map; the map and the neuron card with mismatch, noise and RTN."""
+
+TRIM_CODES = (15, 8, 4, 2, 1)
+"""[-] Constant codes of the trim pairs: any sum of codes from -30 to 30."""
+
+TRIM_PATTERNS = 64
+"""[-] Images that a chip with trim pairs is tested on."""
 
 MAX_CELLS = 10**8
 """[-] Cells of one layer: beyond any chip, and what training still holds in memory."""
@@ -41,6 +48,11 @@ class NetworkConfig:
     """[-] Bias pairs of every layer, driven with the constant code 15; each may be
     +1, -1 or off."""
 
+    trim: bool = False
+    """Five more pairs in every layer, with the constant codes 15, 8, 4, 2 and 1: off as
+    trained, and programmed on each chip after its test, against the neurons' offsets
+    (`chip.trim`)."""
+
     def __post_init__(self):
         if len(self.sizes) < 3 or min(self.sizes) < 1 or self.sizes[-1] < 2:
             raise InputError(
@@ -66,15 +78,20 @@ class NetworkConfig:
         return "mlp-" + "-".join(map(str, self.sizes))
 
     @property
+    def constant_codes(self) -> tuple[int, ...]:
+        """[-] Codes of the pairs behind a layer's inputs: bias pairs, trim pairs."""
+        return (SLOTS,) * self.n_bias + (TRIM_CODES if self.trim else ())
+
+    @property
     def columns(self) -> tuple[int, ...]:
         """[-] Columns an output, layer by layer."""
         return (1,) * (len(self.sizes) - 2) + (self.columns_per_output,)
 
     @property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
-        """(pairs, columns) of each layer, bias pairs included."""
+        """(pairs, columns) of each layer, bias and trim pairs included."""
         return tuple(
-            (n_in + self.n_bias, n_out * columns)
+            (n_in + len(self.constant_codes), n_out * columns)
             for n_in, n_out, columns in zip(
                 self.sizes, self.sizes[1:], self.columns, strict=False
             )

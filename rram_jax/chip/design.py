@@ -54,7 +54,8 @@ class NetworkDesign:
         """Check that a circuit's name belongs to this design.
 
         Raises:
-            InputError: There is no such circuit, or it needs a design without wires.
+            InputError: There is no such circuit, or it needs a design with wires, or
+                one without.
         """
         if circuit not in CIRCUITS:
             raise InputError(
@@ -64,6 +65,11 @@ class NetworkDesign:
             raise InputError(
                 "Circuit 'ideal' takes a design without wires: make it by"
                 " design_network(..., wires=False)."
+            )
+        if circuit == "full" and not self.wires:
+            raise InputError(
+                "Circuit 'full' takes a design with wires, whose neurons are the"
+                " card's: make it by design_network(...)."
             )
 
 

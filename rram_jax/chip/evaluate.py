@@ -9,8 +9,9 @@ import numpy as np
 import scipy.stats
 
 from rram_jax.chip.design import NetworkDesign
+from rram_jax.chip.program import surrogate_chip
 from rram_jax.chip.sample import chip_key
-from rram_jax.chip.surrogate import NOISE, run_network, surrogate_chip, winner
+from rram_jax.chip.surrogate import NOISE, run_network, winner
 from rram_jax.device.card import DeviceCard, DeviceParams
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
@@ -28,22 +29,30 @@ class AccuracySummary:
     p01: float
     worst: float
     ci95: tuple[float, float]
-    """Of the mean, by Student's t with the chips as the unit."""
+    """Of the mean, by Student's t with the chips as the unit; from one chip nothing
+    follows: 0 to 1."""
 
 
 def summarise(accuracy: Sequence[float] | np.ndarray) -> AccuracySummary:
-    """Mean, sd, 1st percentile, worst and interval; one number a chip."""
+    """Mean, sd, 1st percentile, worst and interval; one number a chip.
+
+    Raises:
+        InputError: There is no chip.
+    """
     a = np.asarray(accuracy, float)
-    sd = float(a.std(ddof=1)) if len(a) > 1 else 0.0
-    half = 0.0
-    if len(a) > 1:
-        half = float(scipy.stats.t.ppf(0.975, len(a) - 1)) * sd / np.sqrt(len(a))
+    if not a.size:
+        raise InputError("Accuracy over chips needs 1 chip or more; got none.")
+    sd, mean, ci95 = 0.0, float(a.mean()), (0.0, 1.0)
+    if a.size > 1:
+        sd = float(a.std(ddof=1))
+        half = float(scipy.stats.t.ppf(0.975, a.size - 1)) * sd / np.sqrt(a.size)
+        ci95 = (float(mean - half), float(mean + half))
     return AccuracySummary(
-        mean=float(a.mean()),
+        mean=mean,
         sd=sd,
         p01=float(np.quantile(a, 0.01)),
         worst=float(a.min()),
-        ci95=(float(a.mean() - half), float(a.mean() + half)),
+        ci95=ci95,
     )
 
 
@@ -90,7 +99,13 @@ class ChipEvaluator:
         v_read: float,
         rtn_pass: int = 0,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Right answers and ties of each chip, both (chips,), as counts of images."""
+        """Right answers and ties of each chip, both (chips,), as counts of images.
+
+        Raises:
+            InputError: There is no chip.
+        """
+        if not chips:
+            raise InputError("An evaluation needs 1 chip or more; got none.")
         keys = jnp.stack([chip_key(seed, chip) for chip in chips])
         volts = jnp.asarray(v_read, jnp.float32)
         right, ties = self._run(

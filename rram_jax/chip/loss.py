@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.surrogate import NOISE, run_network, surrogate_chip
+from rram_jax.chip.program import surrogate_chip
+from rram_jax.chip.surrogate import NOISE, run_network
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.device.card import DeviceParams
 from rram_jax.types import Array, Float, Integer, JaxKey

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.errors import InputError
+from rram_jax.neuron.config import SLOTS
 from rram_jax.types import Float, Integer
 
 
@@ -16,7 +17,7 @@ class Layer:
     """One layer as it is programmed."""
 
     weights: Integer[np.ndarray, "pairs cols"]
-    """[-] -1, 0 or 1; the last `n_bias` pairs are bias pairs."""
+    """[-] -1, 0 or 1; bias and trim pairs stand behind the inputs' pairs."""
 
     columns_per_output: int
     """[-] Columns strapped into one output."""
@@ -43,21 +44,43 @@ class HardwareNetwork:
     logit_scale: float
     """[-] Logits per unit of the output's weighted sum, as trained; for losses only."""
 
+    trim_patterns: Integer[np.ndarray, "patterns inputs"] | None = None
+    """[-] Input codes that a chip's trim pairs are chosen on; None without them."""
+
     def __post_init__(self):
-        for shape, layer in zip(self.config.weight_shapes, self.layers, strict=True):
+        config = self.config
+        for n_inputs, shape, layer in zip(
+            config.sizes[:-1], config.weight_shapes, self.layers, strict=True
+        ):
             values = set(np.unique(layer.weights).tolist())
-            allowed = {-1, 0, 1} if self.config.ternary else {-1, 1}
-            on_bias = layer.weights[shape[0] - self.config.n_bias :]
-            strict = layer.weights[: shape[0] - self.config.n_bias]
             if layer.weights.shape != shape or not values <= {-1, 0, 1}:
                 raise InputError(
-                    f"{self.config.name}: a layer needs weights {shape} of -1, 0, 1;"
+                    f"{config.name}: a layer needs weights {shape} of -1, 0, 1;"
                     f" got {layer.weights.shape} with {sorted(values)[:5]}."
                 )
-            if not set(np.unique(strict).tolist()) <= allowed or on_bias.ndim != 2:
-                raise InputError(f"{self.config.name}: a binary network has no 0.")
+            if not config.ternary and (layer.weights[:n_inputs] == 0).any():
+                raise InputError(f"{config.name}: a binary network has no 0.")
+            if layer.weights[n_inputs + config.n_bias :].any():
+                raise InputError(
+                    f"{config.name}: trim pairs are off until a chip is tested."
+                )
             if not layer.z_full > 0:
-                raise InputError(f"{self.config.name}: z_full must be above 0.")
+                raise InputError(f"{config.name}: z_full must be above 0.")
+        patterns = self.trim_patterns
+        if (patterns is not None) != config.trim:
+            raise InputError(
+                f"{config.name}: trim pairs and patterns to choose them on belong"
+                " together."
+            )
+        if patterns is not None and (
+            patterns.ndim != 2
+            or patterns.shape[1] != config.sizes[0]
+            or not 0 <= patterns.min(initial=0) <= patterns.max(initial=0) <= SLOTS
+        ):
+            raise InputError(
+                f"{config.name}: trim patterns are input codes of 0 to {SLOTS} for"
+                f" {config.sizes[0]} inputs; got an array {patterns.shape}."
+            )
 
     @property
     def n_cells(self) -> int:
@@ -67,11 +90,18 @@ class HardwareNetwork:
     @property
     def sha256(self) -> str:
         """Digest of what is programmed and of every scale: equal for equal networks."""
-        digest = hashlib.sha256(json.dumps(asdict(self.config)).encode())
+        chosen = {
+            f.name: getattr(self.config, f.name)
+            for f in fields(NetworkConfig)
+            if getattr(self.config, f.name) != f.default  # a later field changes none
+        }
+        digest = hashlib.sha256(json.dumps(chosen).encode())
         for layer in self.layers:
             digest.update(layer.weights.astype(np.int8).tobytes())
             digest.update(repr((layer.z_full, layer.z_shift)).encode())
         digest.update(repr(self.logit_scale).encode())
+        if self.trim_patterns is not None:
+            digest.update(self.trim_patterns.astype(np.uint8).tobytes())
         return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""One chip: every cell and every neuron's mismatch, from one key.
+"""One chip as it is drawn: every cell and every neuron's mismatch, from one key.
 
 The key of chip n is `fold_in(key(seed), n)`; layers and purposes are folded in from
 there, so surrogate and deck draw the same chip, in any order and any chunking.
@@ -9,25 +9,31 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.design import LayerDesign
 from rram_jax.device.card import DeviceParams
 from rram_jax.device.rtn import sample_rtn
 from rram_jax.device.variability import sample_resistance
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.mismatch import MISMATCHED, draw_mismatch
-from rram_jax.types import Array, Float, Key, register_record
+from rram_jax.types import Array, Bool, Float, Int, Key, register_record
 
 
 @register_record
 @dataclass(frozen=True)
 class LayerSample:
-    """One layer of one chip, in one RTN state."""
+    """One layer of one chip."""
+
+    is_lrs: Bool[Array, "rows cols"]
+    """Which cells are programmed to the low-resistance state."""
 
     resistance: Float[Array, "rows cols"]
-    """[Ohm] Read resistance of every cell, RTN included."""
+    """[Ohm] Read resistance of every cell, RTN included once it is applied."""
 
     delvto: Float[Array, "neurons transistors"]
     """[V] Threshold shifts of every neuron's transistors."""
+
+    trim_pulses: Int[Array, ""]
+    """[-] Cells that trimming has programmed anew."""
 
 
 def chip_key(seed: int, chip: int) -> Key:
@@ -42,10 +48,9 @@ def sample_layer(
     device: DeviceParams,
     card: NeuronCard,
     *,
-    rtn_pass: int | None = 0,
     mismatch: bool = True,
 ) -> LayerSample:
-    """Draw one layer of the chip that `key` makes.
+    """Draw one layer of the chip that `key` makes, as it leaves programming.
 
     Args:
         key: From `chip_key`.
@@ -53,37 +58,38 @@ def sample_layer(
         layer_index: Its number, 0 for the first.
         device: Medians and spreads.
         card: Threshold mismatch of the neurons' transistors.
-        rtn_pass: Which pass over the test set: each has one frozen RTN state. None
-            leaves RTN out.
         mismatch: False for neurons without threshold shifts.
     """
-    layer_key = jax.random.fold_in(key, layer_index)
-    cell_key, trap_key, state_key, neuron_key = jax.random.split(layer_key, 4)
-    resistance = sample_resistance(cell_key, design.is_lrs, device)
-    if rtn_pass is not None:
-        state_key = jax.random.fold_in(state_key, rtn_pass)
-        resistance *= sample_rtn(trap_key, state_key, design.is_lrs, device)
+    cell_key, _, _, neuron_key = _layer_keys(key, layer_index)
     n = design.layer.n_outputs
     if mismatch:
         delvto = draw_mismatch(neuron_key, n, design.neuron, card)
     else:
         delvto = jnp.zeros((n, len(MISMATCHED)), jnp.float32)
-    return LayerSample(resistance=resistance, delvto=delvto)
-
-
-def sample_chip(
-    seed: int,
-    chip: int,
-    design: NetworkDesign,
-    *,
-    rtn_pass: int | None = 0,
-    mismatch: bool = True,
-) -> tuple[LayerSample, ...]:
-    """Draw chip number `chip` of a seed, layer by layer."""
-    key, device = chip_key(seed, chip), design.device.params()
-    return tuple(
-        sample_layer(
-            key, layer, k, device, design.card, rtn_pass=rtn_pass, mismatch=mismatch
-        )
-        for k, layer in enumerate(design.layers)
+    return LayerSample(
+        is_lrs=design.is_lrs,
+        resistance=sample_resistance(cell_key, design.is_lrs, device),
+        delvto=delvto,
+        trim_pulses=jnp.zeros((), jnp.int32),
     )
+
+
+def rtn_factor(
+    key: Key,
+    layer_index: int,
+    is_lrs: Bool[Array, "rows cols"],
+    device: DeviceParams,
+    rtn_pass: int,
+) -> Float[Array, "rows cols"]:
+    """[-] What RTN makes of every resistance of a layer of the chip that `key` makes.
+
+    `rtn_pass` says which pass over the test set: each has one frozen state.
+    """
+    _, trap_key, state_key, _ = _layer_keys(key, layer_index)
+    state_key = jax.random.fold_in(state_key, rtn_pass)
+    return sample_rtn(trap_key, state_key, is_lrs, device)
+
+
+def _layer_keys(key, layer_index):
+    """Keys of cells, traps, trap states and neurons."""
+    return jax.random.split(jax.random.fold_in(key, layer_index), 4)

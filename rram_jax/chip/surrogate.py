@@ -1,17 +1,16 @@
 """The differentiable surrogate: codes through an array and its neurons."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
 from rram_jax.chip.design import LayerDesign, NetworkDesign
-from rram_jax.chip.sample import LayerSample, sample_layer
-from rram_jax.circuit.attenuation import mapped_transfer
+from rram_jax.chip.sample import LayerSample
 from rram_jax.circuit.encode import SLOTS, slots_on
 from rram_jax.circuit.pair import signed_transfer
-from rram_jax.device.card import DeviceParams
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.mismatch import position_shift
 from rram_jax.neuron.model import NeuronParams, crossing, ideal_params, to_counts
@@ -66,10 +65,13 @@ def add_noise(
     return position + SLOTS * params.noise_rms / params.v_full * noise
 
 
-def with_bias(codes: Float[Array, "*batch inputs"], n_bias: int) -> Array:
-    """Codes of all pairs of a layer: activations, then bias pairs at full code."""
-    full = jnp.full((*codes.shape[:-1], n_bias), SLOTS, codes.dtype)
-    return jnp.concatenate([codes, full], -1)
+def with_constants(
+    codes: Float[Array, "*batch inputs"], constant_codes: Sequence[int]
+) -> Float[Array, "*batch pairs"]:
+    """Codes of all pairs of a layer: activations, then bias and trim pairs."""
+    constant = jnp.asarray(constant_codes, codes.dtype)
+    shape = (*codes.shape[:-1], len(constant_codes))
+    return jnp.concatenate([codes, jnp.broadcast_to(constant, shape)], -1)
 
 
 def winner(counts: Float[Array, "*batch outputs"]) -> Array:
@@ -116,28 +118,6 @@ def chip_layer(
     return ChipLayer(transfer=signed_transfer(transfer), params=params)
 
 
-def surrogate_chip(
-    key: Key,
-    design: NetworkDesign,
-    device: DeviceParams,
-    circuit: str,
-    rtn_pass: int = 0,
-) -> tuple[ChipLayer, ...]:
-    """Draw a chip and map its transfer; differentiable in `device`.
-
-    RTN and mismatch are drawn for the full circuit only.
-    """
-    layers = []
-    for k, layer in enumerate(design.layers):
-        state = rtn_pass if circuit == "full" else None
-        sample = sample_layer(key, layer, k, device, design.card, rtn_pass=state)
-        transfer = mapped_transfer(
-            1 / sample.resistance, layer.attenuation, layer.layer.columns_per_output
-        )
-        layers.append(chip_layer(sample, transfer, layer, design.card, circuit))
-    return tuple(layers)
-
-
 def run_network(
     chip: tuple[ChipLayer, ...],
     codes: Float[Array, "*batch inputs"],
@@ -151,10 +131,11 @@ def run_network(
     The full scales stay as designed when `v_read` [V] moves. `noise_key`: thermal
     noise of the neurons, fresh for every image; None for none.
     """
-    n_bias, pulse_excess, position = design.network.config.n_bias, 0.0, codes
+    constant_codes = design.network.config.constant_codes
+    pulse_excess, position = 0.0, codes
     for k, (part, layer) in enumerate(zip(chip, design.layers, strict=True)):
         position = positions(
-            with_bias(codes, n_bias),
+            with_constants(codes, constant_codes),
             part.transfer,
             v_read,
             part.params,

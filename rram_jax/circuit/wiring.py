@@ -18,6 +18,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
 from rram_jax.circuit.config import TileConfig, TileGrid, tile_grid
+from rram_jax.errors import InputError
 
 
 class Resistor(NamedTuple):
@@ -93,7 +94,12 @@ def strap_resistors(
 def layer_resistors(
     resistance: np.ndarray, tile: TileConfig, columns_per_output: int = 1
 ) -> list[Resistor]:
-    """Every cell and wire of a layer between row terminals and sensed nodes."""
+    """Every cell and wire of a layer between row terminals and sensed nodes.
+
+    Raises:
+        InputError: A wire has no resistance.
+    """
+    _check_wires(tile)
     grid = tile_grid(_shape(resistance), columns_per_output, tile)
     places = tile_places(grid)
     parts = [r for place in places for r in tile_resistors(resistance, place, tile)]
@@ -107,7 +113,11 @@ def multiport_resistors(
 
     Exact for whatever the row drivers do: a resistor between any two ports that the
     tile couples, so the result can be written into a deck as it stands.
+
+    Raises:
+        InputError: A wire has no resistance.
     """
+    _check_wires(tile)
     grid = tile_grid(_shape(resistance), columns_per_output, tile)
     places = tile_places(grid)
     parts = []
@@ -121,6 +131,14 @@ def multiport_resistors(
             for a, b in np.argwhere(coupling > floor)
         ]
     return parts + strap_resistors(places, columns_per_output, tile)
+
+
+def _check_wires(tile: TileConfig):
+    if 0 in (tile.r_wire_sl, tile.r_wire_bl, tile.r_strap):
+        raise InputError(
+            "A netlist needs wires with resistance: r_wire_sl, r_wire_bl and r_strap"
+            " above 0."
+        )
 
 
 def _shape(resistance: np.ndarray) -> tuple[int, int]:

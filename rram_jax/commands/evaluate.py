@@ -17,6 +17,7 @@ from rram_jax.commands.terminal import (
     progress_bar,
     say,
     say_finished,
+    say_in_log,
     say_resumed,
     show_table,
 )
@@ -185,6 +186,10 @@ def _points(
                 write_table(table, CHIPS, rows)
                 bar.update(task, completed=len(rows), told=f"sigma_lrs {sigma:g}")
             points.append(common | _point(sigma, rows))
+            mean = 100 * points[-1]["accuracy_mean"]
+            say_in_log(
+                f"sigma_lrs {sigma:g}: mean {mean:.2f} % over {config.chips} chips."
+            )
     if len(points) > 1:
         flat = [
             {k: v for k, v in point.items() if k != "ci95"}
@@ -192,7 +197,8 @@ def _points(
             for point in points
         ]
         write_table(run.path / "curve.csv", list(flat[0]), (p.values() for p in flat))
-        accuracy_curve_figure({network.config.name: points}, run.path / "curve")
+        label = config.checkpoint.resolve().name
+        accuracy_curve_figure({label: points}, run.path / "curve")
     return points
 
 

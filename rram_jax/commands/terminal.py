@@ -42,6 +42,13 @@ def progress_bar() -> Progress:
     )
 
 
+def say_in_log(sentence: str) -> None:
+    """Print on stderr what a progress bar shows, where there is no terminal for one."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+
 def say_resumed(run: RunFolder, whence: str) -> None:
     """Tell that an earlier run goes on, from where, and what has changed since."""
     say(f"Resumes the run in {run.path} {whence}.")

@@ -13,6 +13,7 @@ from rram_jax.commands.terminal import (
     progress_bar,
     say,
     say_finished,
+    say_in_log,
     say_resumed,
     show_table,
 )
@@ -103,6 +104,8 @@ def _train(config: TrainCommand, dataset: Dataset, run: RunFolder) -> HardwareNe
             write_table(curve, CURVE, rows)
             told = f"loss {report.loss:.3f}, validation {100 * report.accuracy:.2f} %"
             bar.update(task, completed=report.epoch, told=told)
+            if report.epoch % max(1, config.epochs // 10) == 0:
+                say_in_log(f"epoch {report.epoch} of {config.epochs}: {told}")
 
         network = train_network(
             config,

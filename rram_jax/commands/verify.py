@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from rram_jax.chip.sample import sample_chip
+from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.decks import DeckRequest, read_request
@@ -15,6 +15,7 @@ from rram_jax.commands.terminal import (
     progress_bar,
     say,
     say_finished,
+    say_in_log,
     say_resumed,
     show_table,
 )
@@ -92,10 +93,12 @@ def run_decks(
             if run.state == "resumed":
                 say_resumed(run, f"with {done} of {total} decks done")
             bar.update(task, completed=done, told="ngspice runs")
+            say_in_log(f"{label}: {done} of {total} done, ngspice runs; minutes each.")
 
         def on_row(row: dict[str, Any]):
             told = f"{row['seconds']:.0f} s for image {row['image']}"
             bar.update(task, advance=1, told=told)
+            say_in_log(f"{label}: {told} on chip {row['chip']}.")
 
         found = verify_network(
             request.design,

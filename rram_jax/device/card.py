@@ -62,6 +62,11 @@ class DeviceParams:
     """[-] Standard deviation of ln(dR/R) over traps."""
 
 
+LIMITS = {"tail_share": 1.0, "rtn_traps_lrs": 1.0, "rtn_traps_hrs": 1.0}
+"""[-] Largest share, and largest mean number of traps (`rtn.MAX_TRAPS` are drawn);
+spreads and dR/R reach to 3, a factor of 20."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeviceCard:
     """One 1T1R technology after one way of programming it. SI units.
@@ -122,7 +127,7 @@ class DeviceCard:
             )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            limit = 1.0 if field.name == "tail_share" else 10.0
+            limit = LIMITS.get(field.name, 3.0)
             if isinstance(value, float | int) and field.name[:2] != "r_":
                 if not 0 <= value <= limit:
                     raise InputError(

@@ -14,7 +14,7 @@ from rram_jax.chip.surrogate import (
     chip_layer,
     positions,
     run_network,
-    with_bias,
+    with_constants,
 )
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.tile import layer_transfer
@@ -74,7 +74,7 @@ def compare_layers(
     before, excess, out = jnp.asarray(codes, jnp.float32), 0.0, []
     for k, (layer, part) in enumerate(zip(design.layers, chip, strict=True)):
         position = positions(
-            with_bias(before, design.network.config.n_bias),
+            with_constants(before, design.network.config.constant_codes),
             part.transfer,
             design.circuit.v_read,
             part.params,
@@ -96,7 +96,8 @@ def first_positions(
     design: NetworkDesign, chip: tuple[ChipLayer, ...], codes: np.ndarray
 ) -> np.ndarray:
     """[slots] Crossings of the first layer's neurons for one image's input codes."""
-    before = with_bias(jnp.asarray(codes, jnp.float32), design.network.config.n_bias)
+    constant_codes = design.network.config.constant_codes
+    before = with_constants(jnp.asarray(codes, jnp.float32), constant_codes)
     first = chip[0]
     return np.asarray(
         positions(before, first.transfer, design.circuit.v_read, first.params)

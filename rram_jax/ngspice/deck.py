@@ -14,7 +14,6 @@ import numpy as np
 from rram_jax.chip.design import LayerDesign, NetworkDesign
 from rram_jax.chip.sample import LayerSample
 from rram_jax.circuit.config import tile_grid
-from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import T_OUT_ZERO, V_CM
@@ -80,8 +79,8 @@ class NetworkDeck:
             watch: (layer, neuron) whose inner nodes are saved as well.
         """
         first = self.design.layers[0]
-        n_bias = self.design.network.config.n_bias
-        wanted = [int(c) for c in codes] + [SLOTS] * n_bias
+        constant_codes = self.design.network.config.constant_codes
+        wanted = [*map(int, codes), *constant_codes]
         pulses = input_pulse_lines("0", first.neuron, wanted, T_START)
         lines = [
             f"* {self.design.network.config.name}, one image",
@@ -111,12 +110,6 @@ def network_deck(
     """
     if array not in ARRAYS:
         raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {array!r}.")
-    tile = design.circuit.tile
-    if 0 in (tile.r_wire_sl, tile.r_wire_bl, tile.r_strap):
-        raise InputError(
-            "A netlist needs wires with resistance: r_wire_sl, r_wire_bl and r_strap"
-            " above 0."
-        )
     parts = [shared_lines(), *_levels(design), OPTIONS]
     phases, t_start = [], T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
@@ -138,7 +131,9 @@ def network_deck(
         parts += [bias_instance(str(k)), phase.text, *_array(k, resistors)]
         parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
         if k > 0:
-            parts += _inner_inputs(k, layer, design.network.config.n_bias, t_start)
+            parts += _inner_inputs(
+                k, layer, design.network.config.constant_codes, t_start
+            )
         phases.append(phase)
         t_start = phase.t_pulse
     return NetworkDeck(design=design, body="\n".join(parts), phases=tuple(phases))
@@ -177,12 +172,14 @@ def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
     return lines
 
 
-def _inner_inputs(k: int, layer: LayerDesign, n_bias: int, t_start: float):
-    """Drivers of layer k > 0: the neurons' pulses before it, then bias pulses."""
-    n_inputs = layer.is_lrs.shape[0] // 2 - n_bias
+def _inner_inputs(
+    k: int, layer: LayerDesign, constant_codes: Sequence[int], t_start: float
+):
+    """Drivers of layer k > 0: the neurons' pulses before it, then constant ones."""
+    n_inputs = layer.is_lrs.shape[0] // 2 - len(constant_codes)
     nodes = [(f"p{k - 1}_{i}", f"pb{k - 1}_{i}") for i in range(n_inputs)]
-    bias = input_pulse_lines(str(k), layer.neuron, [SLOTS] * n_bias, t_start)
-    return [bias.text, *_drivers(k, layer, [*nodes, *bias.nodes])]
+    constant = input_pulse_lines(str(k), layer.neuron, constant_codes, t_start)
+    return [constant.text, *_drivers(k, layer, [*nodes, *constant.nodes])]
 
 
 def _drivers(k: int, layer: LayerDesign, nodes: Sequence[tuple[str, str]]):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.sample import sample_chip
+from rram_jax.chip.program import sample_chip
 from rram_jax.device.variability import count_clipped
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
@@ -62,15 +62,18 @@ def export(
     Returns:
         The manifest, and what decoding needs.
     """
-    files, counts, clipped = {}, {}, {}
+    files, counts, clipped, pulses = {}, {}, {}, {}
     for chip in chips:
         sample = sample_chip(seed, chip, design, mismatch=mismatch)
         device = design.device.params()
         # Programmed resistances are clipped, before RTN moves them.
         clipped[chip] = sum(
             int(count_clipped(layer.resistance, device))
-            for layer in sample_chip(seed, chip, design, rtn_pass=None)
+            for layer in sample_chip(
+                seed, chip, design, rtn_pass=None, mismatch=mismatch
+            )
         )
+        pulses[chip] = sum(int(layer.trim_pulses) for layer in sample)
         deck = network_deck(design, sample, array)
         place = folder / f"chip_{chip:04d}"
         place.mkdir(parents=True, exist_ok=True)
@@ -97,6 +100,7 @@ def export(
         "neuron_card": design.card.name,
         "neurons": [asdict(layer.neuron) for layer in design.layers],
         "cells_clipped": clipped,
+        "trim_pulses": pulses,
         "t_pulse_s": [phase.t_pulse for phase in deck.phases],
         "t_stop_s": deck.t_stop,
         "ideal": list(IDEAL),

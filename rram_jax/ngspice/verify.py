@@ -11,7 +11,7 @@ import numpy as np
 import pydantic
 
 from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.sample import sample_chip
+from rram_jax.chip.program import sample_chip
 from rram_jax.ngspice.compare import (
     LayerComparison,
     agreement,
@@ -210,6 +210,7 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         "simulator": rows[0]["simulator"],
         "solver": rows[0]["solver"],
         "worst_neurons": worst_neurons(comparisons),
+        "trim_pulses": sum(manifest["trim_pulses"].values()),
         "ideal": manifest["ideal"],
     }
     return Verification(metrics=metrics, rows=rows, comparisons=comparisons)

@@ -17,7 +17,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from rram_jax.chip.network import HardwareNetwork, Layer, NetworkConfig
+from rram_jax.chip.config import TRIM_PATTERNS, NetworkConfig
+from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.errors import InputError
 from rram_jax.toml_file import check_record
 
@@ -101,6 +102,8 @@ def save_network(folder: Path, network: HardwareNetwork):
         "scales": np.asarray(scales, np.float64),
         "logit_scale": np.asarray(network.logit_scale, np.float64),
     }
+    if network.trim_patterns is not None:
+        arrays["trim_patterns"] = network.trim_patterns.astype(np.uint8)
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save((folder / "network").resolve(), arrays)
     # Serves remote stores only, and names a folder of this machine.
@@ -128,6 +131,8 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         "scales": ((len(shape.weight_shapes), 2), np.float64),
         "logit_scale": ((), np.float64),
     }
+    if shape.trim:
+        like["trim_patterns"] = ((TRIM_PATTERNS, shape.sizes[0]), np.uint8)
     arrays = _restore(folder / "network", like)
     layers = tuple(
         Layer(
@@ -139,7 +144,10 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         for k, columns in enumerate(shape.columns)
     )
     network = HardwareNetwork(
-        config=shape, layers=layers, logit_scale=float(arrays["logit_scale"])
+        config=shape,
+        layers=layers,
+        logit_scale=float(arrays["logit_scale"]),
+        trim_patterns=arrays.get("trim_patterns"),
     )
     file = folder / "metrics.json"
     metrics = read_json(file) if file.is_file() else {}

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.chip.network import HardwareNetwork, Layer, NetworkConfig
+from rram_jax.chip.config import TRIM_PATTERNS, NetworkConfig
+from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.errors import InputError
 from rram_jax.qnn.model import LOGIT_RANGE, Mlp
@@ -58,8 +59,13 @@ def fold(
             model.layers, config.columns, z_full, strict=True
         )
     )
+    # Few images are repeated, so that every network has as many patterns.
+    patterns = np.resize(codes, (TRIM_PATTERNS, codes.shape[1]))
     return HardwareNetwork(
-        config=config, layers=layers, logit_scale=LOGIT_RANGE / float(output.z_full())
+        config=config,
+        layers=layers,
+        logit_scale=LOGIT_RANGE / float(output.z_full()),
+        trim_patterns=patterns if config.trim else None,
     )
 
 
@@ -81,10 +87,10 @@ def output_range(sums: np.ndarray) -> tuple[float, float]:
         return int((ordered[:, -1] == ordered[:, -2]).sum())
 
     ends = np.quantile(winners, HIGHEST_WINNER)
-    ends = ends[ends > 0]
+    ends = ends[ends > low]
     if not len(ends):
         raise InputError(
-            "The network's winners are all below zero: train it longer before it can"
-            " be put on the circuit."
+            "The network gives every image the same answer: train it longer, or at"
+            " another learning rate, before it can be put on the circuit."
         )
     return low, float(min(ends, key=ties))

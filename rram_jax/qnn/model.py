@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from rram_jax.chip.network import NetworkConfig
-from rram_jax.chip.surrogate import with_bias
+from rram_jax.chip.config import TRIM_CODES, NetworkConfig
+from rram_jax.chip.surrogate import with_constants
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.qnn.quantize import activation, binary, ternary
 from rram_jax.qnn.spread import Spread, spread_variance
@@ -26,29 +26,34 @@ class SignedDense(nnx.Module):
     """
 
     def __init__(self, config: NetworkConfig, index: int, *, rngs: nnx.Rngs):
-        shape = config.weight_shapes[index]
+        pairs, columns = config.weight_shapes[index][0], config.columns[index]
+        n_trim = len(TRIM_CODES) if config.trim else 0
+        shape = (pairs - n_trim, config.weight_shapes[index][1])
         latent = jax.random.uniform(rngs.params(), shape, jnp.float32, -1, 1)
         self.latent = nnx.Param(INITIAL_RANGE * latent)
-        pairs, columns = shape[0], config.columns[index]
         # 3 standard deviations of a random sum of as many half-driven inputs.
         guess = 0.75 * math.sqrt(pairs * columns)
         self.log_z_full = nnx.Param(jnp.asarray(math.log(guess), jnp.float32))
         self.columns, self.is_ternary = columns, config.ternary
-        self.n_bias = config.n_bias
+        self.n_bias, self.n_trim = config.n_bias, n_trim
+        self.constant_codes = config.constant_codes
 
     def weights(self) -> Float[Array, "pairs cols"]:
-        """-1, 0, 1 with straight-through gradients; bias pairs may always be off."""
+        """-1, 0, 1 with straight-through gradients; bias pairs may always be off.
+
+        Trim pairs are off: each chip has its own, once it is tested.
+        """
         latent = self.latent[...]
-        if self.is_ternary:
-            return ternary(latent)
-        strict = binary(latent[: len(latent) - self.n_bias])
-        return jnp.concatenate([strict, ternary(latent[len(latent) - self.n_bias :])])
+        first_bias = 0 if self.is_ternary else len(latent) - self.n_bias
+        parts = [binary(latent[:first_bias]), ternary(latent[first_bias:])]
+        trim = jnp.zeros((self.n_trim, latent.shape[1]), latent.dtype)
+        return jnp.concatenate([*parts, trim])
 
     def __call__(
         self, codes: Float[Array, "batch inputs"], spread: Spread, key: Key | None
     ) -> Float[Array, "batch outputs"]:
         """Weighted sums z of input codes 0..15; `key` None leaves the spread out."""
-        codes = with_bias(codes, self.n_bias)
+        codes = with_constants(codes, self.constant_codes)
         weights = self.weights()
 
         def outputs(x):

@@ -13,6 +13,7 @@ import optax
 from flax import nnx
 
 from rram_jax.chip.network import HardwareNetwork
+from rram_jax.chip.surrogate import NOISE
 from rram_jax.data.augment import augment
 from rram_jax.data.codes import input_codes
 from rram_jax.data.datasets import Dataset
@@ -98,6 +99,8 @@ def train(
     run_epoch = partial(
         _run_epoch, graph, optimiser, spread, hardened=config.sigma_lrs > 0
     )
+    # Chips of the same seed fold in their number instead.
+    noise_key = jax.random.fold_in(jax.random.key(config.seed), NOISE)
     with TrainingStates(states) as kept:
         start, state = kept.latest(state)
         if start:
@@ -109,7 +112,7 @@ def train(
                 codes = input_codes(images, n_inputs)
             order = rng.permutation(len(codes))[: steps * config.batch]
             order = jnp.asarray(order.reshape(steps, config.batch), jnp.int32)
-            key = jax.random.fold_in(jax.random.key(config.seed), epoch)
+            key = jax.random.fold_in(noise_key, epoch)
             state, loss = run_epoch(state, jnp.asarray(codes), labels, order, key)
             logits = _logits(graph, state[0], held_out, spread)
             right = np.asarray(logits).argmax(-1) == dataset.validation_labels

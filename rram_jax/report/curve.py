@@ -20,10 +20,15 @@ def accuracy_curve_figure(
     Returns:
         The PNG and the SVG file.
     """
-    datasets = dict.fromkeys(p["dataset"] for points in tables.values() for p in points)
+
+    def all_of(key):
+        found = dict.fromkeys(p[key] for points in tables.values() for p in points)
+        return ", ".join(map(str, found))
+
     figure, axes = new_figure(
-        f"Sampled chips on {', '.join(datasets)}: mean, its 95 % interval over chips,\n"
-        "shaded to the 1st percentile; dotted: ideal cells, wires and neurons",
+        f"{all_of('n_chips')} chips of {all_of('device')}, circuit"
+        f" {all_of('circuit')}, on {all_of('dataset')}: mean and its 95 %\ninterval,"
+        " shaded to the 1st percentile; dotted: ideal cells, wires and neurons",
         "spread of LRS cells, standard deviation of ln R",
         "accuracy [%]",
     )

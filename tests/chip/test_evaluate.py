@@ -9,7 +9,7 @@ import rram_jax.chip.evaluate as evaluate_module
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
 from rram_jax.chip.evaluate import ChipEvaluator, evaluate, summarise
-from rram_jax.chip.sample import sample_chip
+from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.attenuation import mapped_transfer
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
@@ -66,7 +66,7 @@ def test_summary_against_scipy():
 
 def test_summary_of_one_chip():
     summary = summarise([0.5])
-    assert (summary.mean, summary.sd, summary.ci95) == (0.5, 0.0, (0.5, 0.5))
+    assert (summary.mean, summary.sd, summary.ci95) == (0.5, 0.0, (0.0, 1.0))
 
 
 def _by_numpy(design, chip, codes, labels):
@@ -146,7 +146,7 @@ def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
     mismatch = dataclasses.replace(
         mismatch, offset={name: (3e2, 3e2) for name in mismatch.offset}
     )
-    traps = dict(rtn_traps_lrs=2.0, rtn_amplitude_lrs=1.0, rtn_traps_hrs=2.0)
+    traps = dict(rtn_traps_lrs=1.0, rtn_amplitude_lrs=1.0, rtn_traps_hrs=1.0)
     jumping = dataclasses.replace(DEVICE, **traps)
     perfect, noisy = evaluator(neuron_card()), evaluator(neuron_card(noise_rms=10e-3))
     quiet = right(perfect)
@@ -239,3 +239,10 @@ def test_an_ideal_circuit_is_not_taken_from_a_wired_design(circuit):
         ChipEvaluator(_design(circuit), *_images(), "ideal")
     assert is_one_sentence(error.value)
     ChipEvaluator(_design(circuit, wires=False), *_images(), "ideal")
+
+
+@pytest.mark.parametrize("accuracy", [[], np.zeros(0)])
+def test_no_chip_has_no_summary(accuracy):
+    with pytest.raises(InputError, match="1 chip or more") as error:
+        summarise(accuracy)
+    assert is_one_sentence(error.value)

@@ -8,16 +8,16 @@ import pytest
 
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
-from rram_jax.chip.sample import chip_key, sample_chip
+from rram_jax.chip.program import sample_chip, surrogate_chip
+from rram_jax.chip.sample import chip_key
 from rram_jax.chip.surrogate import (
     add_noise,
     bit_lines,
     neuron_params,
     positions,
     run_network,
-    surrogate_chip,
     winner,
-    with_bias,
+    with_constants,
 )
 from rram_jax.device.card import load_card
 from rram_jax.neuron.config import NeuronConfig
@@ -89,9 +89,9 @@ def test_short_path_is_the_slot_path_of_an_ideal_neuron():
 
 
 def test_bias_pairs_are_driven_fully():
-    codes = with_bias(jnp.asarray([[1.0, 2.0]]), 2)
+    codes = with_constants(jnp.asarray([[1.0, 2.0]]), (15, 15))
     np.testing.assert_array_equal(codes, [[1, 2, 15, 15]])
-    np.testing.assert_array_equal(with_bias(codes, 0), codes)
+    np.testing.assert_array_equal(with_constants(codes, ()), codes)
 
 
 def test_last_crossing_wins_and_equals_tie():
@@ -180,7 +180,7 @@ def test_pulses_of_a_layer_are_longer_by_the_excess_of_the_one_before(
     codes, excess = _codes(3, (50, 6)), 0.0  # the inputs' pulses are exact
     found = run_network(chip, codes, design, 0.2, "full")
     for part, layer in zip(chip, design.layers, strict=True):
-        driven = with_bias(codes, 1)
+        driven = with_constants(codes, (15,))
         position = positions(
             driven, part.transfer, 0.2, part.params, pulse_excess=excess
         )
@@ -257,7 +257,9 @@ def test_noise_of_a_network_follows_its_key(circuit, tmp_path):
     # Layer k draws from the k-th fold: noise of one layer says nothing of another's.
     key, codes = jax.random.key(1), jnp.full((50, 6), 7.0)
     for k, (part, layer) in enumerate(zip(chip, design.layers, strict=True)):
-        position = positions(with_bias(codes, 1), part.transfer, 0.2, part.params)
+        position = positions(
+            with_constants(codes, (15,)), part.transfer, 0.2, part.params
+        )
         position = add_noise(jax.random.fold_in(key, k), position, part.params)
         codes = to_counts(position, layer.neuron)
     np.testing.assert_allclose(first, position, rtol=1e-5, atol=1e-5)
@@ -301,7 +303,7 @@ def test_gradient_of_a_network_is_the_straight_through_chain(circuit):
 
         def hidden(x):
             part = chip_of(x)[0]
-            driven = with_bias(codes, 1)
+            driven = with_constants(codes, (15,))
             return positions(
                 driven, part.transfer, x[1], _double(part.params), linear=True
             )
@@ -317,7 +319,7 @@ def test_gradient_of_a_network_is_the_straight_through_chain(circuit):
         def relaxed(x):
             soft = jnp.clip(hidden(x), 0, 15) - jnp.clip(fixed, 0, 15)
             part = chip_of(x)[1]
-            driven = with_bias(held + soft, 1)
+            driven = with_constants(held + soft, (15,))
             position = positions(
                 driven, part.transfer, x[1], _double(part.params), linear=True
             )

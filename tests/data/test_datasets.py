@@ -250,7 +250,7 @@ def test_files_that_make_no_set(tmp_path, write_set, case):
 
 def test_parts_cannot_be_replaced():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        load_dataset().name = "mnist"  # type: ignore[misc]
+        load_dataset().name = "mnist"  # type: ignore[misc]  # what the test is about
 
 
 def test_full_mnist(mnist_dir):

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rram_jax.chip.config import CircuitConfig, NetworkConfig
+from rram_jax.chip.config import TRIM_PATTERNS, CircuitConfig, NetworkConfig
 from rram_jax.chip.design import design_network
 from rram_jax.chip.network import HardwareNetwork, Layer
-from rram_jax.chip.sample import sample_chip
+from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.config import TileConfig
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
@@ -27,18 +27,24 @@ CODES = np.random.default_rng(3).integers(0, 16, (4, SIZES[0])).astype(np.uint8)
 
 @pytest.fixture(scope="module")
 def design():
-    """A random ternary-biased network of three tiles and two columns an output."""
+    """A random network of three tiles and two columns an output, biased, trimmed."""
     rng = np.random.default_rng(0)
-    config = NetworkConfig(sizes=SIZES, columns_per_output=2, n_bias=1)
+    config = NetworkConfig(sizes=SIZES, columns_per_output=2, n_bias=1, trim=True)
     weights = [rng.choice([-1, 1], shape) for shape in config.weight_shapes]
-    weights[0][-1], weights[1][-1] = [1, 0, -1, 0, 1], [0, 1, -1, 0, 0, 1]
+    weights[0][34], weights[1][5] = [1, 0, -1, 0, 1], [0, 1, -1, 0, 0, 1]
+    weights[0][35:], weights[1][6:] = 0, 0
     # Full scales that bring the bit lines to about 12 mV and 24 mV.
     scales = [(2.5, 0.0), (2.0, 0.7)]
     layers = tuple(
         Layer(weights=w, columns_per_output=c, z_full=full, z_shift=shift)
         for w, c, (full, shift) in zip(weights, config.columns, scales, strict=True)
     )
-    network = HardwareNetwork(config=config, layers=layers, logit_scale=1.0)
+    network = HardwareNetwork(
+        config=config,
+        layers=layers,
+        logit_scale=1.0,
+        trim_patterns=rng.integers(0, 16, (TRIM_PATTERNS, SIZES[0])).astype(np.uint8),
+    )
     circuit = CircuitConfig(tile=TileConfig(rows=32, cols=4))
     return design_network(network, load_card("hfo2-nominal"), circuit)
 
@@ -91,14 +97,16 @@ def test_deck_carries_the_mismatch_of_the_draw(design):
     )
     without = sample_chip(0, 0, design, mismatch=False)
     assert not np.asarray(without[0].delvto).any()
-    np.testing.assert_array_equal(without[0].resistance, chip[0].resistance)
+    # Trim pairs, the last ten rows, answer to the mismatch.
+    np.testing.assert_array_equal(without[0].resistance[:-10], chip[0].resistance[:-10])
 
 
 def test_wires_without_resistance_are_refused(design):
-    circuit = dataclasses.replace(design.circuit, tile=TileConfig(r_strap=0.0))
-    bad = dataclasses.replace(design, circuit=circuit)
-    with pytest.raises(InputError, match="wires with resistance"):
-        network_deck(bad, sample_chip(0, 0, design), "cells")
+    first = dataclasses.replace(design.layers[0], tile=TileConfig(r_strap=0.0))
+    bad = dataclasses.replace(design, layers=(first, *design.layers[1:]))
+    for array in ARRAYS:
+        with pytest.raises(InputError, match="wires with resistance"):
+            network_deck(bad, sample_chip(0, 0, design), array)
     with pytest.raises(InputError, match="array must be one of"):
         network_deck(design, sample_chip(0, 0, design), "cell")
 
@@ -114,7 +122,7 @@ def test_export_explains_itself(design, tmp_path):
         if p.name != "manifest.json"
     }
     assert names == set(manifest["sha256"])
-    assert manifest["n_cells"] == 2 * (35 * 5 + 6 * 6)
+    assert manifest["n_cells"] == 2 * (40 * 5 + 11 * 6)
     bodies = {(tmp_path / f"chip_{c:04d}" / BODY_NAME).read_text() for c in (0, 3)}
     assert len(bodies) == 2  # two chips differ
     assert plan.t_stop == manifest["t_stop_s"]

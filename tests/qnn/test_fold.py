@@ -11,13 +11,13 @@ from flax import nnx
 import rram_jax.qnn.train as train_module
 from rram_jax.chip.config import CircuitConfig, NetworkConfig
 from rram_jax.chip.design import design_network
+from rram_jax.chip.program import surrogate_chip
 from rram_jax.chip.sample import chip_key
 from rram_jax.chip.surrogate import (
     positions,
     run_network,
-    surrogate_chip,
     winner,
-    with_bias,
+    with_constants,
 )
 from rram_jax.data.codes import input_codes
 from rram_jax.data.datasets import load_dataset
@@ -84,7 +84,7 @@ def _hardware_form(design, chip, codes):
     """Codes of every hidden layer and crossings of the outputs."""
     hidden = []
     for part, layer in zip(chip, design.layers, strict=True):
-        driven = with_bias(codes, design.network.config.n_bias)
+        driven = with_constants(codes, design.network.config.constant_codes)
         position = positions(driven, part.transfer, 0.2, part.params, linear=True)
         codes = to_counts(position, layer.neuron)
         hidden.append(np.asarray(codes))
@@ -196,9 +196,15 @@ def test_weak_winners_shift_the_start_of_the_ramp():
     assert output_range(np.abs(sums) + 1)[0] == 0
 
 
-def test_a_network_whose_winners_are_all_below_zero():
-    with pytest.raises(InputError, match="below zero") as error:
-        output_range(-np.abs(np.random.default_rng(8).normal(2, 1, (50, 3))))
+def test_winners_that_are_all_below_zero_get_a_ramp_that_starts_lower():
+    sums = -np.abs(np.random.default_rng(8).normal(5, 1, (500, 3)))
+    low, high = output_range(sums)
+    assert low < np.quantile(sums.max(1), 0.001) < high < 0
+
+
+def test_a_network_that_knows_one_answer_only():
+    with pytest.raises(InputError, match="the same answer") as error:
+        output_range(np.tile([0.5, -1.0, 0.25], (50, 1)) - 1)
     assert is_one_sentence(error.value)
 
 

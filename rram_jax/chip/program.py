@@ -1,0 +1,85 @@
+"""Chips as they leave programming and test, for the surrogate and for decks alike."""
+
+import dataclasses
+
+from rram_jax.chip.design import NetworkDesign
+from rram_jax.chip.sample import LayerSample, chip_key, rtn_factor, sample_layer
+from rram_jax.chip.surrogate import ChipLayer
+from rram_jax.chip.trim import mapped_layer, trim_chip
+from rram_jax.device.card import DeviceParams
+from rram_jax.types import Key
+
+
+def program_chip(
+    key: Key,
+    design: NetworkDesign,
+    device: DeviceParams,
+    circuit: str,
+    *,
+    rtn_pass: int | None = 0,
+    mismatch: bool = True,
+) -> tuple[LayerSample, ...]:
+    """Draw every layer of the chip that `key` makes, and trim it if it has trim pairs.
+
+    Args:
+        key: From `chip.sample.chip_key`.
+        design: The network's circuit.
+        device: Medians and spreads.
+        circuit: What the chip is tested as, where it is trimmed.
+        rtn_pass: Which pass over the test set: each has one frozen RTN state. None
+            leaves RTN out.
+        mismatch: False for neurons without threshold shifts.
+    """
+    samples = [
+        sample_layer(key, layer, k, device, design.card, mismatch=mismatch)
+        for k, layer in enumerate(design.layers)
+    ]
+    if design.network.config.trim:
+        samples = trim_chip(key, samples, design, device, circuit)
+    if rtn_pass is None:
+        return tuple(samples)
+    return tuple(
+        dataclasses.replace(
+            sample,
+            resistance=sample.resistance
+            * rtn_factor(key, k, sample.is_lrs, device, rtn_pass),
+        )
+        for k, sample in enumerate(samples)
+    )
+
+
+def sample_chip(
+    seed: int,
+    chip: int,
+    design: NetworkDesign,
+    *,
+    rtn_pass: int | None = 0,
+    mismatch: bool = True,
+) -> tuple[LayerSample, ...]:
+    """Chip number `chip` of a seed, layer by layer: the one of circuit "full"."""
+    return program_chip(
+        chip_key(seed, chip),
+        design,
+        design.device.params(),
+        "full",
+        rtn_pass=rtn_pass,
+        mismatch=mismatch,
+    )
+
+
+def surrogate_chip(
+    key: Key,
+    design: NetworkDesign,
+    device: DeviceParams,
+    circuit: str,
+    rtn_pass: int = 0,
+) -> tuple[ChipLayer, ...]:
+    """A chip with its mapped transfer; differentiable in `device`.
+
+    RTN and mismatch are there in the full circuit only.
+    """
+    state = rtn_pass if circuit == "full" else None
+    samples = program_chip(key, design, device, circuit, rtn_pass=state)
+    return tuple(
+        mapped_layer(sample, design, k, circuit) for k, sample in enumerate(samples)
+    )
