@@ -11,7 +11,7 @@ import scipy.stats
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import surrogate_chip
 from rram_jax.chip.sample import chip_key
-from rram_jax.chip.surrogate import NOISE, run_network, winner
+from rram_jax.chip.surrogate import NOISE, network_model, run_network, winner
 from rram_jax.device.card import DeviceCard, DeviceParams
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
@@ -59,7 +59,7 @@ def summarise(accuracy: Sequence[float] | np.ndarray) -> AccuracySummary:
 class ChipEvaluator:
     """Counts right answers and ties of one design on one set of images.
 
-    Compiled once; spreads and read voltage may change from call to call.
+    Compiled once; spreads, read voltage and RTN pass may change from call to call.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ChipEvaluator:
         labels = np.pad(labels.astype(np.int32), (0, pad), constant_values=-2)
         self._codes = jnp.asarray(codes.reshape(*block, codes.shape[1]))
         self._labels = jnp.asarray(labels.reshape(block))
-        self._run = jax.jit(self._chips, static_argnames="rtn_pass")
+        self._run = jax.jit(self._chips)
 
     def __call__(
         self,
@@ -98,29 +98,34 @@ class ChipEvaluator:
         device: DeviceParams,
         v_read: float,
         rtn_pass: int = 0,
+        design: NetworkDesign | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Right answers and ties of each chip, both (chips,), as counts of images.
+
+        `design`: the same network's for another spread; None takes the first one.
 
         Raises:
             InputError: There is no chip.
         """
         if not chips:
             raise InputError("An evaluation needs 1 chip or more; got none.")
-        keys = jnp.stack([chip_key(seed, chip) for chip in chips])
-        volts = jnp.asarray(v_read, jnp.float32)
         right, ties = self._run(
-            keys, device, volts, self._codes, self._labels, rtn_pass=rtn_pass
+            jnp.stack([chip_key(seed, chip) for chip in chips]),
+            network_model(design or self.design, self.circuit),
+            device,
+            jnp.asarray(v_read, jnp.float32),
+            jnp.asarray(rtn_pass, jnp.int32),
+            self._codes,
+            self._labels,
         )
         return np.asarray(right), np.asarray(ties)
 
-    def _chips(self, keys, device, v_read, codes, labels, *, rtn_pass):
-        return jax.lax.map(
-            lambda key: self._one(key, device, v_read, codes, labels, rtn_pass), keys
-        )
+    def _chips(self, keys, *shared):
+        return jax.lax.map(lambda key: self._one(key, *shared), keys)
 
-    def _one(self, key, device, v_read, codes, labels, rtn_pass):
+    def _one(self, key, models, device, v_read, rtn_pass, codes, labels):
         design, circuit = self.design, self.circuit
-        chip = surrogate_chip(key, design, device, circuit, rtn_pass)
+        chip = surrogate_chip(key, design, device, circuit, rtn_pass, models)
         noise_key = jax.random.fold_in(jax.random.fold_in(key, NOISE), rtn_pass)
 
         def block(carry, item):

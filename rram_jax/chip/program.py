@@ -1,13 +1,19 @@
 """Chips as they leave programming and test, for the surrogate and for decks alike."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import LayerSample, chip_key, rtn_factor, sample_layer
-from rram_jax.chip.surrogate import ChipLayer
-from rram_jax.chip.trim import mapped_layer, trim_chip
+from rram_jax.chip.surrogate import (
+    ChipLayer,
+    LayerModel,
+    mapped_layer,
+    network_model,
+)
+from rram_jax.chip.trim import trim_chip
 from rram_jax.device.card import DeviceParams
-from rram_jax.types import Key
+from rram_jax.types import Array, Integer, Key
 
 
 def program_chip(
@@ -16,7 +22,8 @@ def program_chip(
     device: DeviceParams,
     circuit: str,
     *,
-    rtn_pass: int | None = 0,
+    models: Sequence[LayerModel] | None = None,
+    rtn_pass: int | Integer[Array, ""] | None = 0,
     mismatch: bool = True,
 ) -> tuple[LayerSample, ...]:
     """Draw every layer of the chip that `key` makes, and trim it if it has trim pairs.
@@ -26,6 +33,7 @@ def program_chip(
         design: The network's circuit.
         device: Medians and spreads.
         circuit: What the chip is tested as, where it is trimmed.
+        models: The design's layers in this circuit, where they are at hand.
         rtn_pass: Which pass over the test set: each has one frozen RTN state. None
             leaves RTN out.
         mismatch: False for neurons without threshold shifts.
@@ -35,7 +43,8 @@ def program_chip(
         for k, layer in enumerate(design.layers)
     ]
     if design.network.config.trim:
-        samples = trim_chip(key, samples, design, device, circuit)
+        models = models or network_model(design, circuit)
+        samples = trim_chip(key, samples, design, models, device, circuit)
     if rtn_pass is None:
         return tuple(samples)
     return tuple(
@@ -72,14 +81,18 @@ def surrogate_chip(
     design: NetworkDesign,
     device: DeviceParams,
     circuit: str,
-    rtn_pass: int = 0,
+    rtn_pass: int | Integer[Array, ""] = 0,
+    models: Sequence[LayerModel] | None = None,
 ) -> tuple[ChipLayer, ...]:
     """A chip with its mapped transfer; differentiable in `device`.
 
-    RTN and mismatch are there in the full circuit only.
+    RTN and mismatch are there in the full circuit only. `models` are those of another
+    design of the same network, such as for another spread; None takes the design's.
     """
+    models = models or network_model(design, circuit)
     state = rtn_pass if circuit == "full" else None
-    samples = program_chip(key, design, device, circuit, rtn_pass=state)
+    samples = program_chip(key, design, device, circuit, models=models, rtn_pass=state)
     return tuple(
-        mapped_layer(sample, design, k, circuit) for k, sample in enumerate(samples)
+        mapped_layer(sample, model, layer.layer.columns_per_output)
+        for sample, model, layer in zip(samples, models, design.layers, strict=True)
     )

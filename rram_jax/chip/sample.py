@@ -15,7 +15,7 @@ from rram_jax.device.rtn import sample_rtn
 from rram_jax.device.variability import sample_resistance
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.mismatch import MISMATCHED, draw_mismatch
-from rram_jax.types import Array, Bool, Float, Int, Key, register_record
+from rram_jax.types import Array, Bool, Float, Int, Integer, Key, register_record
 
 
 @register_record
@@ -79,7 +79,7 @@ def rtn_factor(
     layer_index: int,
     is_lrs: Bool[Array, "rows cols"],
     device: DeviceParams,
-    rtn_pass: int,
+    rtn_pass: int | Integer[Array, ""],
 ) -> Float[Array, "rows cols"]:
     """[-] What RTN makes of every resistance of a layer of the chip that `key` makes.
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import LayerSample
+from rram_jax.circuit.attenuation import AttenuationMap, mapped_transfer
 from rram_jax.circuit.encode import SLOTS, slots_on
 from rram_jax.circuit.pair import signed_transfer
-from rram_jax.neuron.card import NeuronCard
-from rram_jax.neuron.mismatch import position_shift
+from rram_jax.neuron.mismatch import MISMATCHED
 from rram_jax.neuron.model import NeuronParams, crossing, ideal_params, to_counts
 from rram_jax.types import Array, Float, Key, register_record
 
@@ -81,15 +81,46 @@ def winner(counts: Float[Array, "*batch outputs"]) -> Array:
     return jnp.where(tie, -1, counts.argmax(-1))
 
 
-def neuron_params(
-    sample: LayerSample, design: LayerDesign, card: NeuronCard
-) -> NeuronParams:
-    """The card's neurons with one chip's mismatch: one gain and offset a neuron."""
-    params = card.params(design.neuron)
-    offset, gain = position_shift(sample.delvto, design.neuron, card)
-    return dataclasses.replace(
-        params, gain=params.gain + gain, offset=params.offset + offset
-    )
+@register_record
+@dataclass(frozen=True)
+class LayerModel:
+    """A layer's wires and neurons as numbers: arguments, not part of the program.
+
+    So one compiled program serves every spread, whose nominal array and full scales
+    differ.
+    """
+
+    attenuation: AttenuationMap
+    """Wires and drivers."""
+
+    neuron: NeuronParams
+    """The layer's neurons before mismatch."""
+
+    offset_slope: Float[Array, " transistors"]
+    """[slots/V] Of the crossing over each threshold shift."""
+
+    gain_slope: Float[Array, " transistors"]
+    """[1/V] Of the gain over each threshold shift."""
+
+
+def network_model(design: NetworkDesign, circuit: str) -> tuple[LayerModel, ...]:
+    """What a circuit (one of `chip.config.CIRCUITS`) makes of a design's layers."""
+    none = jnp.zeros(len(MISMATCHED), jnp.float32)
+    models = []
+    for layer in design.layers:
+        neuron, slopes = ideal_params(layer.neuron), (none, none)
+        if circuit == "full":
+            neuron = design.card.params(layer.neuron)
+            slopes = design.card.slopes(layer.neuron)
+        models.append(
+            LayerModel(
+                attenuation=layer.attenuation,
+                neuron=neuron,
+                offset_slope=slopes[0],
+                gain_slope=slopes[1],
+            )
+        )
+    return tuple(models)
 
 
 @register_record
@@ -101,21 +132,30 @@ class ChipLayer:
     """[V/V] Sensed volts per read volt of each pair, positive minus negative row."""
 
     params: NeuronParams
-    """The layer's neurons, mismatch included."""
+    """The layer's neurons, mismatch included: one gain and offset a neuron."""
 
 
 def chip_layer(
-    sample: LayerSample,
-    transfer: Float[Array, "rows outputs"],
-    design: LayerDesign,
-    card: NeuronCard,
-    circuit: str,
+    sample: LayerSample, transfer: Float[Array, "rows outputs"], model: LayerModel
 ) -> ChipLayer:
     """What one chip's layer computes: its transfer matrix and its neurons."""
-    params = ideal_params(design.neuron)
-    if circuit == "full":
-        params = neuron_params(sample, design, card)
+    neuron, delvto = model.neuron, sample.delvto
+    params = dataclasses.replace(
+        neuron,
+        offset=neuron.offset + delvto @ model.offset_slope.astype(delvto.dtype),
+        gain=neuron.gain + delvto @ model.gain_slope.astype(delvto.dtype),
+    )
     return ChipLayer(transfer=signed_transfer(transfer), params=params)
+
+
+def mapped_layer(
+    sample: LayerSample, model: LayerModel, columns_per_output: int
+) -> ChipLayer:
+    """The same with the wires by the attenuation map."""
+    transfer = mapped_transfer(
+        1 / sample.resistance, model.attenuation, columns_per_output
+    )
+    return chip_layer(sample, transfer, model)
 
 
 def run_network(

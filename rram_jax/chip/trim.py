@@ -10,6 +10,7 @@ first one left, and what those draws added.
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +19,12 @@ from rram_jax.chip.config import TRIM_CODES
 from rram_jax.chip.design import LayerDesign, NetworkDesign
 from rram_jax.chip.sample import LayerSample
 from rram_jax.chip.surrogate import (
-    NOISE,
-    ChipLayer,
+    LayerModel,
     add_noise,
-    chip_layer,
+    mapped_layer,
     positions,
     with_constants,
 )
-from rram_jax.circuit.attenuation import mapped_transfer
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.pair import cells_of
 from rram_jax.device.card import DeviceParams
@@ -44,78 +43,89 @@ MARGIN = 1.5
 range of codes: nearer to an end its code would be cut off."""
 
 
-def mapped_layer(
-    sample: LayerSample, design: NetworkDesign, index: int, circuit: str
-) -> ChipLayer:
-    """A sampled layer as the surrogate sees it, wires by the attenuation map."""
-    layer = design.layers[index]
-    transfer = mapped_transfer(
-        1 / sample.resistance, layer.attenuation, layer.layer.columns_per_output
-    )
-    return chip_layer(sample, transfer, layer, design.card, circuit)
-
-
 def trim_chip(
     key: Key,
     samples: Sequence[LayerSample],
     design: NetworkDesign,
+    models: Sequence[LayerModel],
     device: DeviceParams,
     circuit: str,
 ) -> list[LayerSample]:
     """Trim a chip's layers, the first one first.
 
     The chip is tested as the surrogate of `circuit` has it, with mismatch and thermal
-    noise in circuit "full"; without RTN, whose state is another at every use.
+    noise in circuit "full"; without RTN, whose state is another at every use. A layer
+    is held against what its nominal array would say of the codes that the chip's own
+    layers before it gave.
 
     Args:
         key: The chip's (`chip.sample.chip_key`).
         samples: The chip as it was programmed, one sample a layer.
         design: The network's circuit; its network has trim pairs and patterns.
+        models: Its layers in this circuit (`chip.surrogate.network_model`).
         device: Medians and spreads of the cells that are programmed anew.
         circuit: One of `chip.config.CIRCUITS`.
     """
-    network, trimmed = design.network, []
-    codes = jnp.asarray(network.trim_patterns, jnp.float32)
-    pulse_excess, v_read = 0.0, design.circuit.v_read
-    for index, sample in enumerate(samples):
-        layer = design.layers[index]
-        driven = with_constants(codes, network.config.constant_codes)
-
-        def crossings(part, noise_key=None, driven=driven, excess=pulse_excess):
-            position = positions(
-                driven,
-                part.transfer,
-                v_read,
-                part.params,
-                linear=circuit != "full",
-                pulse_excess=excess,
-            )
-            noisy = circuit == "full" and noise_key is not None
-            return add_noise(noise_key, position, part.params) if noisy else position
-
+    config, trimmed, excess = design.network.config, [], 0.0
+    codes = jnp.asarray(design.network.trim_patterns, jnp.float32)
+    for index, (sample, layer, model) in enumerate(
+        zip(samples, design.layers, models, strict=True)
+    ):
+        columns, n = layer.layer.columns_per_output, layer.layer.n_outputs
+        test = partial(
+            _positions,
+            model=model,
+            columns_per_output=columns,
+            driven=with_constants(codes, config.constant_codes),
+            v_read=design.circuit.v_read,
+            pulse_excess=excess,
+            circuit=circuit,
+        )
         nominal = dataclasses.replace(
             sample,
             resistance=1 / mean_conductance(layer.is_lrs, device),
             delvto=jnp.zeros_like(sample.delvto),
         )
-        wanted = crossings(mapped_layer(nominal, design, index, circuit))
+        wanted, trim = test(nominal), jnp.zeros(n, jnp.int32)
         layer_key = jax.random.fold_in(jax.random.fold_in(key, TRIM), index)
-        trim = jnp.zeros(layer.layer.n_outputs, jnp.int32)
         for k in range(ROUNDS):
             cell_key, noise_key = jax.random.split(jax.random.fold_in(layer_key, k))
-            noise_key = jax.random.fold_in(noise_key, NOISE)
-            part = mapped_layer(sample, design, index, circuit)
-            given = to_counts(crossings(part, noise_key), layer.neuron)
+            given = to_counts(test(sample, noise_key=noise_key), layer.neuron)
             trim = trim + _correction(given, wanted, layer)
             trim = jnp.clip(trim, -sum(TRIM_CODES), sum(TRIM_CODES))
             sample = _program(cell_key, sample, trim, layer, device)
+        noise_key = jax.random.fold_in(layer_key, ROUNDS)
+        position = jax.lax.stop_gradient(test(sample, noise_key=noise_key))
+        codes = to_counts(position, layer.neuron)
+        excess = model.neuron.pulse_excess
         trimmed.append(sample)
-        part = mapped_layer(sample, design, index, circuit)
-        noise_key = jax.random.fold_in(layer_key, NOISE)
-        codes = to_counts(crossings(part, noise_key), layer.neuron)
-        codes = jax.lax.stop_gradient(codes)
-        pulse_excess = part.params.pulse_excess
     return trimmed
+
+
+def _positions(
+    sample: LayerSample,
+    *,
+    model: LayerModel,
+    columns_per_output: int,
+    driven: Float[Array, "patterns pairs"],
+    v_read: float,
+    pulse_excess: Float[Array, ""] | float,
+    circuit: str,
+    noise_key: Key | None = None,
+) -> Float[Array, "patterns neurons"]:
+    """Crossings [slots] of a layer's neurons on the test patterns."""
+    part = mapped_layer(sample, model, columns_per_output)
+    position = positions(
+        driven,
+        part.transfer,
+        v_read,
+        part.params,
+        linear=circuit != "full",
+        pulse_excess=pulse_excess,
+    )
+    if circuit == "full" and noise_key is not None:
+        position = add_noise(noise_key, position, part.params)
+    return position
 
 
 def _correction(

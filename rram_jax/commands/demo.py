@@ -21,6 +21,7 @@ from rram_jax.commands.verify import run_decks, show_verification
 from rram_jax.data import load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
+from rram_jax.ngspice.farm import cores
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.report.page import write_report
 from rram_jax.run_folder import open_run, read_metrics
@@ -135,13 +136,25 @@ def _plan(config: DemoCommand) -> _Plan:
 
 
 def _simulate(commands: dict[str, VerifyCommand]) -> dict[str, Path]:
-    """All forms of the arrays at the same time, so that no core waits at the end."""
-    stop = threading.Event()
+    """All forms of the arrays side by side, one ngspice a core.
+
+    The image with all cells takes as long as several others, so it begins at once on a
+    core of its own, which is the others' when it is done.
+    """
+    stop, free = threading.Event(), threading.Semaphore(max(1, cores() - 1))
     with progress_bar() as bar, ThreadPoolExecutor(len(commands)) as pool:
         runs = {
-            array: pool.submit(run_decks, command, bar, f"images, {array}", stop)
+            array: pool.submit(
+                run_decks,
+                command,
+                bar,
+                f"images, {array}",
+                stop,
+                None if array == "cells" else free,
+            )
             for array, command in commands.items()
         }
+        runs["cells"].add_done_callback(lambda _: free.release())
         try:
             wait(runs.values(), return_when=FIRST_EXCEPTION)
             # Results of finished ones first: that raises what went wrong.

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
-from rram_jax.chip.design import design_network
+from rram_jax.chip.design import NetworkDesign, design_network
 from rram_jax.chip.evaluate import ChipEvaluator, summarise
-from rram_jax.chip.network import HardwareNetwork
 from rram_jax.commands.config import EvaluateCommand
 from rram_jax.commands.network import check_fit, ideal_accuracy
 from rram_jax.commands.terminal import (
@@ -39,7 +37,6 @@ from rram_jax.run_folder import (
     write_json,
     write_table,
 )
-from rram_jax.types import Integer
 
 CHUNK = 5
 """[-] Chips between two writes of chips.csv."""
@@ -174,14 +171,24 @@ def _points(
         "checkpoint": str(config.checkpoint),
         "network_sha256": network.sha256,
     }
-    points = []
+    points, evaluator = [], None
+
+    def chunks(own: DeviceCard, left: list[int]) -> Iterator[list[list[float]]]:
+        nonlocal evaluator
+        if left:
+            wires = config.circuit != "ideal"
+            design = design_network(network, own, config.design, wires=wires)
+            if evaluator is None:  # one program for all spreads
+                evaluator = ChipEvaluator(design, codes, labels, config.circuit)
+            yield from _chunks(evaluator, config, design, left)
+
     with progress_bar() as bar:
         task = bar.add_task("chips", total=total, completed=len(rows), told="")
         for sigma in config.sigma_lrs:
             own = dataclasses.replace(card, sigma_lrs=sigma)
             done = {chip for spread, chip, *_ in rows if spread == sigma}
             left = [chip for chip in range(config.chips) if chip not in done]
-            for chunk in _chunks(config, network, own, codes, labels, left):
+            for chunk in chunks(own, left):
                 rows = sorted(rows + chunk)
                 write_table(table, CHIPS, rows)
                 bar.update(task, completed=len(rows), told=f"sigma_lrs {sigma:g}")
@@ -219,28 +226,23 @@ def _read_chips(table: Path, config: EvaluateCommand) -> list[list[float]]:
 
 
 def _chunks(
+    evaluator: ChipEvaluator,
     config: EvaluateCommand,
-    network: HardwareNetwork,
-    card: DeviceCard,
-    codes: UInt8[np.ndarray, "n inputs"],
-    labels: Integer[np.ndarray, " n"],
+    design: NetworkDesign,
     left: list[int],
 ) -> Iterator[list[list[float]]]:
     """Rows of chips.csv for the chips that are left, a few at a time."""
-    if not left:
-        return
-    wires = config.circuit != "ideal"
-    design = design_network(network, card, config.design, wires=wires)
-    evaluator = ChipEvaluator(design, codes, labels, config.circuit)
-    device, v_read = card.params(), config.design.v_read
+    device, v_read = design.device, config.design.v_read
     for first in range(0, len(left), CHUNK):
         chips = left[first : first + CHUNK]
         # Always as many chips, so that one program does; the last fills up.
         filled = chips + chips[-1:] * (CHUNK - len(chips))
-        right, ties = evaluator(config.seed, filled, device, v_read)
-        shares = np.stack([right, ties], 1)[: len(chips)] / len(labels)
+        right, ties = evaluator(
+            config.seed, filled, device.params(), v_read, design=design
+        )
+        shares = np.stack([right, ties], 1)[: len(chips)] / evaluator.n_images
         yield [
-            [card.sigma_lrs, chip, *share]
+            [device.sigma_lrs, chip, *share]
             for chip, share in zip(chips, shares.tolist(), strict=True)
         ]
 

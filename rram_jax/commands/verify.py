@@ -73,10 +73,12 @@ def run_decks(
     bar: Progress,
     label: str,
     stop: threading.Event | None = None,
+    slots: threading.Semaphore | None = None,
 ) -> Path:
     """Do the work of `verify` under somebody's progress bar; returns the folder.
 
-    `stop`, set from another thread, ends it with `farm.Stopped`; see `verify`.
+    `stop`, set from another thread, ends it with `farm.Stopped`, and `slots` say how
+    many decks may run (`farm.run_jobs`); see `verify`.
     """
     request = read_request(config)
     out = config.out or default_folder("verify", request.name, request.asked)
@@ -116,6 +118,7 @@ def run_decks(
             on_start=on_start,
             on_row=on_row,
             stop=stop,
+            slots=slots,
         )
         _write_tables(found, run.path)
         run.finish(_metrics(config, request, found))

@@ -12,6 +12,7 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.chip.surrogate import (
     ChipLayer,
     chip_layer,
+    network_model,
     positions,
     run_network,
     with_constants,
@@ -26,14 +27,14 @@ def exact_chip(
     design: NetworkDesign, chip: Sequence[LayerSample]
 ) -> tuple[ChipLayer, ...]:
     """The chip with its exact transfer, instead of the attenuation map."""
-    layers = []
-    for layer, sample in zip(design.layers, chip, strict=True):
+    layers, models = [], network_model(design, "full")
+    for layer, sample, model in zip(design.layers, chip, models, strict=True):
         conductance = 1 / np.asarray(sample.resistance, np.float64)
         transfer = layer_transfer(
             conductance, layer.tile, layer.layer.columns_per_output
         )
         transfer = jnp.asarray(np.asarray(transfer), jnp.float32)
-        layers.append(chip_layer(sample, transfer, layer, design.card, "full"))
+        layers.append(chip_layer(sample, transfer, model))
     return tuple(layers)
 
 

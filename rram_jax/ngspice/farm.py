@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -30,6 +31,7 @@ def run_jobs(
     workers: int | None,
     on_done: Callable[[int, Result], None],
     stop: threading.Event | None = None,
+    slots: threading.Semaphore | None = None,
 ) -> None:
     """Call `function` on every job in worker processes.
 
@@ -45,13 +47,15 @@ def run_jobs(
         on_done: Called here as `on_done(index, result)`, in the order of completion.
         stop: Set from another thread, which is how Ctrl-C reaches a thread that is not
             the main one, it ends the workers as Ctrl-C does.
+        slots: Shared by calls in several threads: a job waits for one and holds it
+            while it runs. None lets all workers run at once.
 
     Raises:
         InputError: `workers` is below one.
         BrokenProcessPool: A worker was killed from outside.
         Stopped: `stop` was set.
     """
-    workers = _cores() if workers is None else workers
+    workers = cores() if workers is None else workers
     if workers < 1:
         raise InputError(f"`workers` must be at least 1, or left out; got {workers}.")
     if not jobs:
@@ -62,16 +66,26 @@ def run_jobs(
     pool = ProcessPoolExecutor(
         min(workers, len(jobs)), context, initializer=_follow, initargs=(lifeline,)
     )
+    waiting, index = deque(range(len(jobs))), {}
     try:
-        index = {pool.submit(_call, function, job): k for k, job in enumerate(jobs)}
-        while index:
+        while waiting or index:
+            while waiting and (slots is None or slots.acquire(blocking=False)):
+                k = waiting.popleft()
+                index[pool.submit(_call, function, jobs[k])] = k
             if stop and stop.is_set():
-                raise Stopped(f"{len(index)} of {len(jobs)} jobs were not done.")
-            glance = _GLANCE_S if stop else None
+                left = len(index) + len(waiting)
+                raise Stopped(f"{left} of {len(jobs)} jobs were not done.")
+            if not index:  # all slots are others'
+                time.sleep(_GLANCE_S)
+                continue
+            glance = _GLANCE_S if stop or waiting else None
             done, _ = wait(index, glance, return_when=FIRST_COMPLETED)
             # Results first, so that the error of one job costs no finished other.
             for future in sorted(done, key=lambda f: f.exception() is not None):
-                on_done(index.pop(future), future.result())
+                k = index.pop(future)
+                if slots:
+                    slots.release()
+                on_done(k, future.result())
     except BaseException as error:
         held.close()
         if isinstance(error, BrokenProcessPool):
@@ -82,6 +96,8 @@ def run_jobs(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        if slots and index:
+            slots.release(len(index))
         held.close()
         lifeline.close()
 
@@ -127,7 +143,7 @@ def _follow(lifeline: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -61,6 +61,7 @@ def verify(
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: threading.Event | None = None,
+    slots: threading.Semaphore | None = None,
 ) -> Verification:
     """Simulate images on chips at transistor level and compare with the surrogate.
 
@@ -84,6 +85,7 @@ def verify(
         on_start: Called once with the decks that stood already, and all.
         on_row: Called with each new row.
         stop: Set from another thread, it ends the simulations.
+        slots: Shared with other threads' decks; one runs with each (`farm.run_jobs`).
 
     Raises:
         Stopped: `stop` was set (`farm.Stopped`); finished decks are kept.
@@ -131,6 +133,7 @@ def verify(
         workers=workers,
         on_done=keep,
         stop=stop,
+        slots=slots,
     )
     return _judge(design, codes, labels, [rows[k] for k in found], manifest)
 

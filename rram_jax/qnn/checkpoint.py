@@ -126,6 +126,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     config = read_json(folder / "config.json")
     origin = f"network of {folder / 'config.json'}"
     shape = check_record(config.get("network"), NetworkConfig, origin)
+    like: dict[str, tuple[Any, Any]]
     like = {f"weights_{k}": (s, np.int8) for k, s in enumerate(shape.weight_shapes)}
     like |= {
         "scales": ((len(shape.weight_shapes), 2), np.float64),

@@ -246,3 +246,28 @@ def test_no_chip_has_no_summary(accuracy):
     with pytest.raises(InputError, match="1 chip or more") as error:
         summarise(accuracy)
     assert is_one_sentence(error.value)
+
+
+@pytest.mark.parametrize("circuit_name", ["map", "full"])
+def test_designs_of_other_spreads_need_no_new_program(
+    circuit, monkeypatch, circuit_name
+):
+    """A design for another spread has other full scales and wires, as arguments."""
+    network, (codes, labels) = random_network(1, CONFIG), _images()
+    designs = [
+        design_network(network, dataclasses.replace(DEVICE, sigma_lrs=sigma), circuit)
+        for sigma in (0.0, 0.3, 0.6)
+    ]
+    traces = count_calls(monkeypatch, evaluate_module, "surrogate_chip")
+    shared = ChipEvaluator(designs[0], codes, labels, circuit_name)
+    answers, after_first = [], None
+    for design in designs:
+        device = design.device.params()
+        answers.append(shared(1, range(4), device, 0.2, design=design))
+        after_first = after_first or len(traces)
+    assert len(traces) == after_first
+    for design, answer in zip(designs, answers, strict=True):
+        own = ChipEvaluator(design, codes, labels, circuit_name)
+        fresh = own(1, range(4), design.device.params(), 0.2)
+        np.testing.assert_array_equal(answer, fresh)
+    assert (answers[0][0] != answers[2][0]).any()

@@ -9,8 +9,13 @@ from rram_jax.chip.config import TRIM_CODES, NetworkConfig
 from rram_jax.chip.design import design_network
 from rram_jax.chip.program import program_chip, sample_chip
 from rram_jax.chip.sample import chip_key, sample_layer
-from rram_jax.chip.surrogate import positions, with_constants
-from rram_jax.chip.trim import ROUNDS, mapped_layer, trim_chip, trim_weights
+from rram_jax.chip.surrogate import (
+    mapped_layer,
+    network_model,
+    positions,
+    with_constants,
+)
+from rram_jax.chip.trim import ROUNDS, trim_chip, trim_weights
 from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance
 from rram_jax.errors import InputError
@@ -38,6 +43,11 @@ def untrimmed(key, design, device):
     ]
 
 
+def trimmed_chip(key, samples, design, device, circuit):
+    models = network_model(design, circuit)
+    return trim_chip(key, samples, design, models, device, circuit)
+
+
 def test_codes_add_up_to_every_sum():
     sums = jnp.arange(-30, 31)
     weights = np.asarray(trim_weights(sums))
@@ -59,7 +69,7 @@ def test_a_column_that_is_off_by_a_known_sum(design):
     swap = resistance[[2 * pair + 1, 2 * pair], j]
     resistance[[2 * pair, 2 * pair + 1], j] = swap
     samples[0] = dataclasses.replace(samples[0], resistance=jnp.asarray(resistance))
-    trimmed = trim_chip(key, samples, design, params, "map")
+    trimmed = trimmed_chip(key, samples, design, params, "map")
     is_lrs = np.asarray(trimmed[0].is_lrs[-TRIM_ROWS:])
     pairs = is_lrs[0::2].astype(int) - is_lrs[1::2]
     sums = np.array(TRIM_CODES) @ pairs
@@ -82,7 +92,7 @@ def test_perfect_chips_are_left_alone(design, circuit_name):
 def test_only_trim_cells_that_changed_are_new(design):
     key = chip_key(3, 5)
     before = untrimmed(key, design, DEVICE.params())
-    after = trim_chip(key, before, design, DEVICE.params(), "full")
+    after = trimmed_chip(key, before, design, DEVICE.params(), "full")
     for old, new, layer in zip(before, after, design.layers, strict=True):
         np.testing.assert_array_equal(
             new.resistance[:-TRIM_ROWS], old.resistance[:-TRIM_ROWS]
@@ -120,7 +130,7 @@ def test_trimming_takes_the_mean_error_of_each_neuron_back(design):
     layer = design.layers[0]
 
     def crossing(sample):
-        part = mapped_layer(sample, design, 0, "map")
+        part = mapped_layer(sample, network_model(design, "map")[0], 1)
         return positions(driven, part.transfer, 0.2, part.params, linear=True)
 
     nominal = sample_layer(chip_key(0, 0), layer, 0, params, design.card)
@@ -138,7 +148,7 @@ def test_trimming_takes_the_mean_error_of_each_neuron_back(design):
     for chip in range(N_TRIMMED):
         samples = untrimmed(chip_key(1, chip), design, params)
         bare.append(mean_errors(samples[0]))
-        samples = trim_chip(chip_key(1, chip), samples, design, params, "map")
+        samples = trimmed_chip(chip_key(1, chip), samples, design, params, "map")
         trimmed.append(mean_errors(samples[0]))
     rms = [np.sqrt(np.mean(np.square(x))) for x in (bare, trimmed)]
     # 140 neurons: the rms of each is known to some 6 %. A step of the trim pairs is

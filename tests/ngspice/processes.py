@@ -70,3 +70,14 @@ def hang_in_ngspice(folder):
     """Return at once where there is no folder."""
     if folder is not None:
         run_deck("t\n.op\n", folder=folder)
+
+
+def alone(job):
+    """Whether no other of these jobs ran at the same time."""
+    _, folder = job
+    mine = folder / f"pid-{os.getpid()}"
+    mine.touch()
+    time.sleep(0.3)
+    others = [path for path in folder.glob("pid-*") if path != mine]
+    mine.unlink()
+    return not others

@@ -12,6 +12,7 @@ from rram_jax.errors import InputError, NgspiceError
 from rram_jax.ngspice.farm import Stopped, run_jobs
 from tests.ngspice.processes import (
     ROOT,
+    alone,
     is_alive,
     one_fails_among_others,
     one_of_many,
@@ -138,3 +139,42 @@ def test_a_signal_leaves_no_process_and_no_folder(tmp_path, number):
     wait_until(lambda: not list(work.iterdir()))
     # Workers stop in silence; the parent shows one Ctrl-C.
     assert complaint.count(b"Traceback") == (number == signal.SIGINT)
+
+
+def test_calls_in_two_threads_share_slots(tmp_path):
+    """With one slot for both, no two of their jobs ever overlap, and all are done."""
+    slots, got = threading.Semaphore(1), []
+
+    def call(first):
+        jobs = [(first + k, tmp_path) for k in range(3)]
+        run_jobs(
+            alone,
+            jobs,
+            workers=2,
+            on_done=lambda k, alone: got.append((first + k, alone)),
+            slots=slots,
+        )
+
+    threads = [threading.Thread(target=call, args=(first,)) for first in (0, 10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(got) == [(k, True) for k in (0, 1, 2, 10, 11, 12)]
+    assert slots.acquire(blocking=False)  # it was given back
+    assert not slots.acquire(blocking=False)
+
+
+def test_slots_come_back_after_a_failure(tmp_path):
+    slots = threading.Semaphore(2)
+    with pytest.raises(NgspiceError, match="deck 7 failed"):
+        run_jobs(
+            one_of_many,
+            [("hang", tmp_path), ("fail", tmp_path), ("hang", tmp_path)],
+            workers=2,
+            on_done=lambda k, result: None,
+            slots=slots,
+        )
+    assert slots.acquire(blocking=False)
+    assert slots.acquire(blocking=False)
+    assert not slots.acquire(blocking=False)
