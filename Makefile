@@ -16,6 +16,8 @@ endif
 help:
 	@echo "make demo         train, evaluate and verify a small network"
 	@echo "make test         lint, types, tests"
+	@echo "make lint         lint and types alone"
+	@echo "make ngspice      install ngspice alone, if there is none"
 	@echo "make test-slow    the tests that take minutes"
 	@echo "make test-oldest  the tests on the oldest versions that pyproject.toml allows"
 	@echo "make constraints  resolve constraints.txt anew"
