@@ -21,6 +21,9 @@ from rram_jax.neuron.mismatch import MISMATCHED
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.neuron import (
+    C_BIT_LINE,
+    OPTIONS,
+    T_START,
     PhaseText,
     bias_instance,
     driver_instance,
@@ -34,17 +37,6 @@ from rram_jax.ngspice.neuron import (
 
 ARRAYS = {"cells": layer_resistors, "multiport": multiport_resistors}
 """How an array is written: every cell and wire, or each tile reduced to its ports."""
-
-T_START = 20e-9
-"""[s] The first layer's integration starts; auto-zero is closed from the operating
-point until shortly before."""
-
-C_SENSE = 0.5e-12
-"""[F] Bit lines and strap of one output, lumped at its sensed node."""
-
-OPTIONS = ".option method=gear reltol=1e-3"
-"""Codes and counts as with reltol 1e-4, in half its time. trap and bypass moved codes;
-trtol = 10 moved 4 of 40 output counts by one for 8 % less time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +159,7 @@ def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
         name = f"{k}_{j}"
         named = dict(zip(MISMATCHED, map(float, shifts), strict=True))
         lines.append(neuron_instance(str(k), name, f"s{name}", named))
-        lines.append(f"Cs{name} s{name} 0 {C_SENSE:g}")
+        lines.append(f"Cs{name} s{name} 0 {C_BIT_LINE:g}")
         if not last:
             lines.append(pulse_gate_instance(str(k), name))
     return lines

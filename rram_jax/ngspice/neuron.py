@@ -50,6 +50,17 @@ L_MIN = 0.15e-6
 C_HOLD = 0.5e-12
 """[F] Capacitor that holds the auto-zero's correction."""
 
+C_BIT_LINE = 0.5e-12
+"""[F] Bit lines and strap of one output, lumped at its sensed node."""
+
+T_START = 20e-9
+"""[s] The first integration starts; auto-zero is closed from the operating point until
+shortly before."""
+
+OPTIONS = ".option method=gear reltol=1e-3"
+"""Codes and counts as with reltol 1e-4, in half its time. trap and bypass moved codes;
+trtol = 10 moved 4 of 40 output counts by one for 8 % less time."""
+
 BLOCKS = ("gm", "latch", "gate", "bias", "driver")
 """Supplies, one ammeter each: node and source `vdd_gm` and so on. `gate` is the pulse
 gates and the row drivers' gates behind them, `driver` the buffers of input pulses."""

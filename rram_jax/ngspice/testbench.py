@@ -16,6 +16,9 @@ from rram_jax.neuron.config import (
 from rram_jax.ngspice.decode import decode_counts, high_time
 from rram_jax.ngspice.neuron import (
     BLOCKS,
+    C_BIT_LINE,
+    OPTIONS,
+    T_START,
     bias_instance,
     decision_instant,
     driver_instance,
@@ -30,24 +33,14 @@ from rram_jax.ngspice.neuron import (
 )
 from rram_jax.ngspice.runner import run_deck
 
-T_START = 20e-9
-"""[s] Integration starts; auto-zero is closed from the operating point until shortly
-before."""
-
 R_BIT_LINE = 32.0
 """[Ohm] Source resistance of a bit line: 400 cells in parallel."""
-
-C_BIT_LINE = 0.5e-12
-"""[F] Capacitance of a bit line's sense node."""
 
 G_ROW = 4e-3
 """[S] What a row driver drives: 32 cells, half of them in the low-resistance state."""
 
 T_GATE = 0.25e-9
 """[s] Row pulses come this much after their phase: delay of pulse gate or buffer."""
-
-OPTIONS = ".option method=gear reltol=1e-3"
-"""Codes as with reltol 1e-4; other methods and tolerances moved some."""
 
 
 @dataclass(frozen=True, kw_only=True)
