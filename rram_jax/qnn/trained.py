@@ -12,7 +12,7 @@ import numpy as np
 
 from rram_jax.chip.config import CircuitConfig
 from rram_jax.chip.design import NetworkDesign, design_network
-from rram_jax.chip.evaluate import AccuracySummary, evaluate
+from rram_jax.chip.evaluate import AccuracySummary, ChipEvaluator, summarise
 from rram_jax.chip.loss import expected_loss
 from rram_jax.chip.network import HardwareNetwork
 from rram_jax.chip.sample import chip_key
@@ -62,7 +62,10 @@ class TrainedNetwork:
         seed: int = 0,
         images: int | None = None,
     ) -> AccuracySummary:
-        """Accuracy on the test images over sampled chips.
+        """Accuracy on the test images over sampled chips: that of `rram-jax evaluate`.
+
+        Compiled once for each circuit and number of images; the full scales are
+        designed for the spread.
 
         Args:
             sigma_lrs: [-] Spread of ln R_LRS; None for the card's own.
@@ -71,22 +74,24 @@ class TrainedNetwork:
             seed: Makes them.
             images: Take the first so many test images; None for all.
         """
-        codes, labels = self.test
-        design = self.design
-        if circuit == "ideal":
-            design = design_network(
-                self.network, self.device, self.circuit, wires=False
-            )
+        codes, labels = (part[:images] for part in self.test)
         device = self._device(sigma_lrs)
-        return evaluate(
-            design,
-            codes[:images],
-            labels[:images],
-            device=device,
-            circuit=circuit,
-            chips=chips,
-            seed=seed,
+        design = design_network(
+            self.network, device, self.circuit, wires=circuit != "ideal"
         )
+        evaluator = self._evaluators.get((circuit, images))
+        if evaluator is None:
+            evaluator = ChipEvaluator(design, codes, labels, circuit)
+            self._evaluators[circuit, images] = evaluator
+        right, _ = evaluator(
+            seed, range(chips), device.params(), self.circuit.v_read, design=design
+        )
+        return summarise(right / len(labels))
+
+    @cached_property
+    def _evaluators(self) -> dict[tuple[str, int | None], ChipEvaluator]:
+        """Compiled evaluations, by circuit and number of images."""
+        return {}
 
     def loss_and_gradient(
         self,
@@ -100,11 +105,12 @@ class TrainedNetwork:
     ) -> tuple[float, dict[str, float]]:
         """Expected cross-entropy [nat], and its gradient in `sigma_lrs` and `v_read`.
 
-        The same seed takes the same chips, so two calls can be subtracted.
+        The same seed takes the same chips and the full scales stay those of the card's
+        own spread, so two calls can be subtracted.
 
         Args:
             sigma_lrs: [-] Spread of ln R_LRS; None for the card's own.
-            v_read: [V] Row swing; None for the circuit's own. The full scales stay.
+            v_read: [V] Row swing; None for the circuit's own.
             circuit: "map" or "full".
             chips: Number of sampled chips.
             seed: Makes them.

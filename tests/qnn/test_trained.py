@@ -34,17 +34,19 @@ def test_accuracy_is_that_of_the_test_images(folder):
     codes = input_codes(dataset.test_images, 144)[:40]
     labels = dataset.test_labels[:40]
     for circuit in ("map", "ideal"):
-        design = design_network(
-            trained.network, CARD, CircuitConfig(), wires=circuit != "ideal"
-        )
         device = dataclasses.replace(CARD, sigma_lrs=0.4)
-        expected = evaluate(
-            design, codes, labels, device=device, circuit=circuit, chips=3, seed=5
+        design = design_network(
+            trained.network, device, CircuitConfig(), wires=circuit != "ideal"
         )
+        expected = evaluate(design, codes, labels, circuit=circuit, chips=3, seed=5)
         found = trained.accuracy(
             sigma_lrs=0.4, circuit=circuit, chips=3, seed=5, images=40
         )
         assert found == expected
+    # The compiled evaluation is used again, for other chips and spreads too.
+    first = dict(trained._evaluators)
+    trained.accuracy(sigma_lrs=0.1, chips=3, seed=6, images=40)
+    assert trained._evaluators == first
     # Left out, the spread is the card's own.
     assert trained.accuracy(chips=3, images=40) == trained.accuracy(
         sigma_lrs=0.05, chips=3, images=40
