@@ -199,7 +199,7 @@ def test_a_missing_file_is_told(capsys):
         ("train --columns-per-output 1000000000", "100000000 cells"),
         ("train --columns-per-output 0", "columns_per_output must be 1 or more"),
         ("evaluate ck --sigma-lrs 0.1 -0.2", "got -0.2"),
-        ("evaluate ck --chips 0", "chips and images of 1 or more"),
+        ("evaluate ck --chips 0", "--chips and --images of 1 or more; got 0 chips"),
         ("evaluate ck --v-read 3", "v_read must lie between"),
         ("device show", "such as `rram-jax device show bench-r10`"),
         ("device list bench-r10", "and only there"),

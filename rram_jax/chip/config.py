@@ -49,9 +49,8 @@ class NetworkConfig:
     +1, -1 or off."""
 
     trim: bool = False
-    """Five more pairs in every layer, with the constant codes 15, 8, 4, 2 and 1: off as
-    trained, and programmed on each chip after its test, against the neurons' offsets
-    (`chip.trim`)."""
+    """Five more pairs in every layer, with the constant codes 15, 8, 4, 2 and 1: off
+    as trained, programmed on each chip after its test against the neurons' offsets."""
 
     def __post_init__(self):
         if len(self.sizes) < 3 or min(self.sizes) < 1 or self.sizes[-1] < 2:

@@ -24,12 +24,12 @@ def bit_lines(
     codes: Float[Array, "*batch pairs"],
     transfer: Float[Array, "pairs outputs"],
     v_read: Float[Array, ""] | float,
-    pulse_excess: Float[Array, ""] | float = 0.0,
+    pulse_excess: Float[Array, "*#excess"] | float = 0.0,
 ) -> Float[Array, "*batch outputs slots"]:
     """[V] Every sensed node above v_cm in each of the 15 slots.
 
     `transfer` is signed, a pair's positive minus its negative row [V/V]. Pulses of
-    codes 1 to 14 are longer than whole slots by `pulse_excess` (the neurons before).
+    codes 1 to 14 are longer than whole slots by `pulse_excess` (`excess_of_pairs`).
     """
     between = (codes > 0) & (codes < SLOTS)
     on = slots_on(codes + pulse_excess * between)
@@ -43,7 +43,7 @@ def positions(
     params: NeuronParams,
     *,
     linear: bool = False,
-    pulse_excess: Float[Array, ""] | float = 0.0,
+    pulse_excess: Float[Array, "*#excess"] | float = 0.0,
 ) -> Float[Array, "*batch outputs"]:
     """Crossing positions [slots] of a layer's neurons for the codes before it.
 
@@ -72,6 +72,18 @@ def with_constants(
     constant = jnp.asarray(constant_codes, codes.dtype)
     shape = (*codes.shape[:-1], len(constant_codes))
     return jnp.concatenate([codes, jnp.broadcast_to(constant, shape)], -1)
+
+
+def excess_of_pairs(
+    before: NeuronParams, n_inputs: int, constant_codes: Sequence[int]
+) -> Float[Array, " pairs"]:
+    """[slots] Excess of each pair's pulses: that of the neurons before, or none."""
+    return jnp.concatenate(
+        [
+            jnp.full(n_inputs, before.pulse_excess),
+            jnp.zeros(len(constant_codes), before.pulse_excess.dtype),
+        ]
+    )
 
 
 def winner(counts: Float[Array, "*batch outputs"]) -> Array:
@@ -185,6 +197,6 @@ def run_network(
         if noise_key is not None:
             key = jax.random.fold_in(noise_key, k)
             position = add_noise(key, position, part.params)
-        pulse_excess = part.params.pulse_excess
         codes = to_counts(position, layer.neuron)
+        pulse_excess = excess_of_pairs(part.params, codes.shape[-1], constant_codes)
     return position

@@ -21,6 +21,7 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.chip.surrogate import (
     LayerModel,
     add_noise,
+    excess_of_pairs,
     mapped_layer,
     positions,
     with_constants,
@@ -97,7 +98,7 @@ def trim_chip(
         noise_key = jax.random.fold_in(layer_key, ROUNDS)
         position = jax.lax.stop_gradient(test(sample, noise_key=noise_key))
         codes = to_counts(position, layer.neuron)
-        excess = model.neuron.pulse_excess
+        excess = excess_of_pairs(model.neuron, n, config.constant_codes)
         trimmed.append(sample)
     return trimmed
 
@@ -109,7 +110,7 @@ def _positions(
     columns_per_output: int,
     driven: Float[Array, "patterns pairs"],
     v_read: float,
-    pulse_excess: Float[Array, ""] | float,
+    pulse_excess: Float[Array, "*#excess"] | float,
     circuit: str,
     noise_key: Key | None = None,
 ) -> Float[Array, "patterns neurons"]:

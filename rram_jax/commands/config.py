@@ -97,8 +97,8 @@ class EvaluateCommand:
         check_seed(self.seed)
         if self.chips < 1 or (self.images is not None and self.images < 1):
             raise InputError(
-                f"An evaluation needs chips and images of 1 or more; got {self.chips}"
-                f" and {self.images}."
+                "An evaluation needs --chips and --images of 1 or more; got"
+                f" {self.chips} chips and {self.images or 'all'} images."
             )
         for sigma in self.sigma_lrs:
             if not 0 <= sigma <= 2:
@@ -157,8 +157,8 @@ class ExportCommand:
         check_seed(self.seed)
         if self.chips < 1 or self.images < 1:
             raise InputError(
-                "Decks need chips and images of 1 or more; got"
-                f" {self.chips} and {self.images}."
+                "Decks need --chips and --images of 1 or more; got"
+                f" {self.chips} chips and {self.images} images."
             )
         if self.sigma_lrs is not None and not 0 <= self.sigma_lrs <= 2:
             raise InputError(
@@ -246,7 +246,10 @@ class DeviceCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorCommand:
-    """Tell what is installed on this machine, and how to get what is missing."""
+    """Tell what is installed on this machine, and how to get what is missing.
+
+    It ends with 0 whatever it finds; `--json` has the findings for scripts.
+    """
 
     json: Path | None = None
     """File that gets the same as JSON."""

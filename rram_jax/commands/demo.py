@@ -141,7 +141,7 @@ def _simulate(commands: dict[str, VerifyCommand]) -> dict[str, Path]:
     The image with all cells takes as long as several others, so it begins at once on a
     core of its own, which is the others' when it is done.
     """
-    stop, free = threading.Event(), threading.Semaphore(max(1, cores() - 1))
+    stop, free = threading.Event(), threading.Semaphore(cores() - 1)
     with progress_bar() as bar, ThreadPoolExecutor(len(commands)) as pool:
         runs = {
             array: pool.submit(

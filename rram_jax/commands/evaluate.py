@@ -81,6 +81,11 @@ def evaluate(config: EvaluateCommand) -> Path:
     check_fit(shape, dataset)
     card = load_card(config.device)
     n_images = len(dataset.test_labels)
+    if config.images and config.images > n_images:
+        raise InputError(
+            f"{dataset.name} has {n_images} test images; --images {config.images} were"
+            " asked for."
+        )
     config = dataclasses.replace(
         config,
         data=dataset.name,
@@ -183,7 +188,9 @@ def _points(
             yield from _chunks(evaluator, config, design, left)
 
     with progress_bar() as bar:
-        task = bar.add_task("chips", total=total, completed=len(rows), told="")
+        told = "compiling" if len(rows) < total else ""
+        task = bar.add_task("chips", total=total, completed=len(rows), told=told)
+        say_in_log(f"{len(rows)} of {total} chips done; compiling.")
         for sigma in config.sigma_lrs:
             own = dataclasses.replace(card, sigma_lrs=sigma)
             done = {chip for spread, chip, *_ in rows if spread == sigma}

@@ -33,7 +33,8 @@ from rram_jax.run_folder import (
 )
 
 CURVE = ("epoch", "loss", "accuracy", "seconds")
-"""Columns of training.csv; the accuracy is that on the validation images."""
+"""Columns of training.csv; the accuracy is that on the validation images, of the
+training form: the folded network's output has a ramp of its own, and ties."""
 
 SHOWN = {
     "dataset": str,
@@ -103,6 +104,7 @@ def _train(config: TrainCommand, dataset: Dataset, run: RunFolder) -> HardwareNe
             rows.append([report.epoch, report.loss, report.accuracy, clock - before])
             write_table(curve, CURVE, rows)
             told = f"loss {report.loss:.3f}, validation {100 * report.accuracy:.2f} %"
+            told += " (training form)"
             bar.update(task, completed=report.epoch, told=told)
             if report.epoch % max(1, config.epochs // 10) == 0:
                 say_in_log(f"epoch {report.epoch} of {config.epochs}: {told}")
@@ -114,6 +116,7 @@ def _train(config: TrainCommand, dataset: Dataset, run: RunFolder) -> HardwareNe
             on_epoch=on_epoch,
             on_resume=on_resume,
         )
+    say_in_log("Measuring the finished network.")
     # A process that was killed while it saved may have left a part.
     for part in run.path.glob("network*"):
         shutil.rmtree(part)

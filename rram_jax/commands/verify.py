@@ -44,9 +44,11 @@ RESULTS = (
     "winner_surrogate",
     "counts_spice",
     "counts_surrogate",
+    "counts_surrogate_end_to_end",
 )
-"""First columns of results.csv; outputs that tie are joined by a slash. The surrogate
-answers end to end here, from the input codes alone."""
+"""First columns of results.csv; outputs that tie are joined by a slash. The surrogate's
+counts are given ngspice's own hidden codes, as in codes.csv; its winner, and the counts
+in the last column, come from the input codes alone."""
 
 
 def verify(config: VerifyCommand) -> Path:
@@ -82,14 +84,16 @@ def run_decks(
     """
     request = read_request(config)
     out = config.out or default_folder("verify", request.name, request.asked)
+    if not (out / "metrics.json").is_file():
+        ngspice_info()  # before there is a folder that looks like a run
     task = bar.add_task(label, total=config.images * config.chips, told="")
     with open_run(out, "verify", request.asked) as run:
         if run.state == "finished":
             bar.update(task, completed=config.images * config.chips)
             say_finished(out)
             return out
-        ngspice_info()
         bar.update(task, told="writing netlists")
+        say_in_log(f"{label}: writing netlists.")
 
         def on_start(done: int, total: int):
             if run.state == "resumed":
@@ -175,11 +179,12 @@ def _write_tables(found: Verification, folder: Path):
             "/".join(map(str, row["winner_spice"])),
             "/".join(map(str, row["winner_surrogate"])),
             " ".join(map(str, row["counts"])),
+            " ".join(map(str, image[-1].surrogate)),
             " ".join(map(str, row["counts_surrogate"])),
             *(row[key] for key in extra),
             *(row["energy_j"][b] for b in blocks),
         ]
-        for row in found.rows
+        for row, image in zip(found.rows, found.comparisons, strict=True)
     ]
     write_table(folder / "results.csv", header, rows)
 

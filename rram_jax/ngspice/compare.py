@@ -12,6 +12,7 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.chip.surrogate import (
     ChipLayer,
     chip_layer,
+    excess_of_pairs,
     network_model,
     positions,
     run_network,
@@ -72,10 +73,11 @@ def compare_layers(
     answer: DeckAnswer,
 ) -> list[LayerComparison]:
     """Layer by layer, for the input codes (inputs,) of one image."""
+    constant_codes = design.network.config.constant_codes
     before, excess, out = jnp.asarray(codes, jnp.float32), 0.0, []
     for k, (layer, part) in enumerate(zip(design.layers, chip, strict=True)):
         position = positions(
-            with_constants(before, design.network.config.constant_codes),
+            with_constants(before, constant_codes),
             part.transfer,
             design.circuit.v_read,
             part.params,
@@ -89,7 +91,8 @@ def compare_layers(
                 position=np.asarray(position),
             )
         )
-        before, excess = jnp.asarray(spice, jnp.float32), part.params.pulse_excess
+        before = jnp.asarray(spice, jnp.float32)
+        excess = excess_of_pairs(part.params, len(spice), constant_codes)
     return out
 
 

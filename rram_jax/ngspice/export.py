@@ -26,6 +26,7 @@ IDEAL = (
     "the pulses of the input codes ahead of their transistor buffers",
     "auto-zero starts settled: what it takes after another image is not counted",
     "cells are resistors: no access transistor, no word line",
+    "the test of the chip that trim pairs are chosen in, where a network has them",
 )
 """What is ideal in every deck; all else is transistors, capacitors and resistors."""
 

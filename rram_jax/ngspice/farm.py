@@ -67,11 +67,24 @@ def run_jobs(
         min(workers, len(jobs)), context, initializer=_follow, initargs=(lifeline,)
     )
     waiting, index = deque(range(len(jobs))), {}
+
+    def take() -> bool:
+        # A job that waited in the pool would hold a slot while it does.
+        return slots is None or (len(index) < workers and slots.acquire(blocking=False))
+
+    def give(n: int) -> None:
+        if slots is not None and n:
+            slots.release(n)
+
     try:
         while waiting or index:
-            while waiting and (slots is None or slots.acquire(blocking=False)):
-                k = waiting.popleft()
-                index[pool.submit(_call, function, jobs[k])] = k
+            while waiting and take():
+                try:
+                    future = pool.submit(_call, function, jobs[waiting[0]])
+                except BaseException:
+                    give(1)
+                    raise
+                index[future] = waiting.popleft()
             if stop and stop.is_set():
                 left = len(index) + len(waiting)
                 raise Stopped(f"{left} of {len(jobs)} jobs were not done.")
@@ -83,8 +96,7 @@ def run_jobs(
             # Results first, so that the error of one job costs no finished other.
             for future in sorted(done, key=lambda f: f.exception() is not None):
                 k = index.pop(future)
-                if slots:
-                    slots.release()
+                give(1)
                 on_done(k, future.result())
     except BaseException as error:
         held.close()
@@ -96,8 +108,7 @@ def run_jobs(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-        if slots and index:
-            slots.release(len(index))
+        give(len(index))
         held.close()
         lifeline.close()
 

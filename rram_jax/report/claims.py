@@ -23,6 +23,9 @@ CONSEQUENCES = {
     " operating point at t = 0 has done it; time and energy an image are that much low",
     "cells are resistors: no access transistor, no word line": "the common mode that"
     " the transistor's asymmetry causes is not there",
+    "the test of the chip that trim pairs are chosen in, where a network has them": "it"
+    " is the surrogate's chip that is tested, with mismatch and noise and without RTN;"
+    " reading codes out and programming again take no time and no energy here",
 }
 """What follows from each phrase of `rram_jax.ngspice.export.IDEAL`."""
 

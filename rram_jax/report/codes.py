@@ -72,7 +72,7 @@ def _draw_crossings(axes: Axes, codes: Mapping[str, CodeTable]):
             edgecolors=colour,
             linewidths=1.5,
             label=f"{label}: not equal ({(~equal).sum()})",
-            s=44,
+            s=70 / (1 + k),
             marker=marker,
             zorder=2 + k,
         )

@@ -46,6 +46,7 @@ from rram_jax.report.tables import (
     energy_table,
     gain_sentence,
     layer_table,
+    run_label,
     size_tables,
     trained_table,
 )
@@ -127,7 +128,7 @@ def write_report(
         ),
         "energy": (
             energy_figure(
-                {n: r.metrics.energy_by_block_j for n, r in runs.items()},
+                {run_label(n, r): r.metrics.energy_by_block_j for n, r in runs.items()},
                 figures / "energy",
             ),
             "Energy of an image by block.",

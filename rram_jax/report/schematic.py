@@ -240,7 +240,9 @@ def _capacitor_side(axes: Axes, config: NeuronConfig, reset, auto_zero):
     _net(axes, 21.85, 3.4, "dum", ha="right")
     _gate_pair(axes, 18.6, low, reset["du_n"], reset["du_p"], "rs")
     _net(axes, 18.6, low - 1.65, "v_pre")
-    _capacitor(axes, 21.3, low, f"copy of C_int\n{1e15 * config.c_total:.0f} fF")
+    _capacitor(
+        axes, 21.3, low, f"as C_int and its\nparasitics\n{1e15 * config.c_total:.0f} fF"
+    )
 
 
 def _block(axes: Axes, x: float, y: float, w: float, h: float, text: str):

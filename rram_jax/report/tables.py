@@ -137,11 +137,16 @@ def gain_sentence(points: Mapping[str, tuple[CurvePoint, ...]], label: str) -> s
     )
 
 
+def run_label(name: str, run: VerifiedRun) -> str:
+    """Such as multiport (5 images): means over other images are other means."""
+    return f"{name} ({counted(len(run.decks), 'image')})"
+
+
 def energy_table(verified: Mapping[str, VerifiedRun]) -> Table:
     """Picojoules an image by block, two columns a run."""
     header = ["block"]
-    for name in verified:
-        header += [f"{name} [pJ]", "share"]
+    for name, run in verified.items():
+        header += [f"{run_label(name, run)} [pJ]", "share"]
     blocks = {b: None for r in verified.values() for b in r.metrics.energy_by_block_j}
     rows = []
     for block in blocks:
@@ -174,7 +179,8 @@ def array_energy_table(verified: Mapping[str, VerifiedRun]) -> Table:
         cells += [significant(1e3 * m.peak_current_a.get(n, 0.0)) for n in levels]
         for row, cell in zip(rows, cells, strict=True):
             row.append(cell)
-    return make_table(("arrays and reference levels", *verified), rows)
+    labels = [run_label(name, run) for name, run in verified.items()]
+    return make_table(("arrays and reference levels", *labels), rows)
 
 
 def card_table(card: DeviceCard) -> Table:

@@ -102,7 +102,11 @@ def waves_figure(
     Returns:
         The PNG and the SVG file.
     """
-    figure = Figure(figsize=(11.2, 7.2), layout="constrained")
+    figure = Figure(figsize=(11.2, 7.4), layout="constrained")
+    figure.suptitle(
+        f"Neuron {waves.neuron} of layer {waves.layer}, first simulated image",
+        fontsize=10,
+    )
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(1.5, 1.5, 1, 0.8))
     end = waves.t_pulse + (SLOTS + 1.5) * config.t_slot
     shown = waves.time <= end
@@ -112,7 +116,7 @@ def waves_figure(
         panel.plot(t, wave[shown], color=colour, label=label, **style)
 
     blue, orange, green, violet = COLOURS[:4]
-    draw(panels[0], 1e3 * (waves.s - V_CM), blue, "bit line (s)", linewidth=1.2)
+    draw(panels[0], 1e3 * (waves.s - V_CM), blue, "bit line (bl)", linewidth=1.2)
     draw(panels[0], 1e3 * (waves.ref - V_CM), orange, "reference gate (ref)", ls="--")
     draw(panels[1], waves.out, blue, "C_int (out)", linewidth=1.2)
     draw(panels[1], waves.dum, orange, "copy at v_pre (dum)", linewidth=0.9)

@@ -253,7 +253,8 @@ def test_designs_of_other_spreads_need_no_new_program(
     circuit, monkeypatch, circuit_name
 ):
     """A design for another spread has other full scales and wires, as arguments."""
-    network, (codes, labels) = random_network(1, CONFIG), _images()
+    config = dataclasses.replace(CONFIG, trim=True)
+    network, (codes, labels) = random_network(1, config), _images()
     designs = [
         design_network(network, dataclasses.replace(DEVICE, sigma_lrs=sigma), circuit)
         for sigma in (0.0, 0.3, 0.6)

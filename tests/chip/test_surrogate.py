@@ -170,7 +170,8 @@ def test_full_circuit_tends_to_the_map(circuit, tmp_path, name):
 def test_pulses_of_a_layer_are_longer_by_the_excess_of_the_one_before(
     circuit, tmp_path
 ):
-    config = dataclasses.replace(CONFIG, sizes=(6, 5, 4, 3))
+    # Constant pulses are exact, shorter ones than 15 slots (of trim pairs) too.
+    config = dataclasses.replace(CONFIG, sizes=(6, 5, 4, 3), trim=True)
     card = neuron_card(pulse_excess=-0.3, curve=3.0)
     here = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
     network = random_network(1, config, z_full=(2.5, 2.0, 4.0))
@@ -179,11 +180,12 @@ def test_pulses_of_a_layer_are_longer_by_the_excess_of_the_one_before(
     codes, excess = _codes(3, (50, 6)), 0.0  # the inputs' pulses are exact
     found = run_network(chip, codes, design, 0.2, "full")
     for part, layer in zip(chip, design.layers, strict=True):
-        driven = with_constants(codes, (15,))
+        driven = with_constants(codes, (15, 15, 8, 4, 2, 1))
         position = positions(
             driven, part.transfer, 0.2, part.params, pulse_excess=excess
         )
-        codes, excess = to_counts(position, layer.neuron), -0.3
+        codes = to_counts(position, layer.neuron)
+        excess = jnp.asarray([-0.3] * codes.shape[1] + [0.0] * 6)
     np.testing.assert_allclose(found, position, rtol=1e-5, atol=1e-5)
     without = positions(driven, part.transfer, 0.2, part.params)
     assert abs(np.asarray(without - found)).max() > 0.05

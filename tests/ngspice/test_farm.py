@@ -178,3 +178,25 @@ def test_slots_come_back_after_a_failure(tmp_path):
     assert slots.acquire(blocking=False)
     assert slots.acquire(blocking=False)
     assert not slots.acquire(blocking=False)
+
+
+def test_slots_come_back_when_a_worker_dies(tmp_path):
+    """A job that could not even be handed over holds none."""
+    slots = threading.Semaphore(3)
+    jobs = [("hang", tmp_path), ("die", tmp_path), *[("hang", tmp_path)] * 3]
+    with pytest.raises(BrokenProcessPool):
+        run_jobs(
+            one_of_many, jobs, workers=3, on_done=lambda k, result: None, slots=slots
+        )
+    assert [slots.acquire(blocking=False) for _ in range(4)] == [True] * 3 + [False]
+
+
+def test_jobs_that_wait_for_a_worker_hold_no_slot(tmp_path):
+    slots, free = threading.Semaphore(4), []
+
+    def on_done(index, result):
+        free.append(sum(slots.acquire(blocking=False) for _ in range(4)))
+        slots.release(free[-1])
+
+    run_jobs(square, [1, 2, 3], workers=1, on_done=on_done, slots=slots)
+    assert free == [4, 4, 4]

@@ -10,6 +10,9 @@ from rram_jax.report.curve import accuracy_curve_figure
 def point(sigma, mean, **others):
     return {
         "dataset": "mnist5k",
+        "device": "bench-r10",
+        "circuit": "map",
+        "n_chips": 20,
         "sigma_lrs": sigma,
         "accuracy_ideal": 0.97,
         "accuracy_mean": mean,
@@ -51,7 +54,7 @@ def test_every_curve_and_data_set_is_named(drawn):
     names = [text.get_text() for text in drawn.get_legend().get_texts()]
     assert names == ["plain", "hardened"]
     title = drawn.get_title(loc="left")
-    assert "mnist5k, mnist:" in title
+    assert "20 chips of bench-r10, circuit map, on mnist5k, mnist:" in title
 
 
 def test_equal_tables_give_equal_files(tmp_path):
