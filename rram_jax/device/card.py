@@ -32,22 +32,43 @@ class DeviceParams:
     """The card's numbers as arrays: what is differentiated, swept or mapped over."""
 
     r_lrs: Float[Array, ""]
-    """[Ohm] Median read resistance of a cell in the low-resistance state."""
+    """[Ohm] Median read resistance of the body of LRS cells."""
 
     r_hrs: Float[Array, ""]
-    """[Ohm] Median read resistance of a cell in the high-resistance state."""
+    """[Ohm] Median read resistance of the body of HRS cells."""
 
     sigma_lrs: Float[Array, ""]
-    """[-] Standard deviation of ln R of LRS cells, access transistor included."""
+    """[-] Standard deviation of ln R of the body of LRS cells."""
 
     sigma_hrs: Float[Array, ""]
-    """[-] Standard deviation of ln R of HRS cells, access transistor included."""
+    """[-] Standard deviation of ln R of the body of HRS cells."""
 
     tail_share: Float[Array, ""]
     """[-] Share of LRS cells that belong to the tail."""
 
     sigma_tail: Float[Array, ""]
     """[-] Standard deviation of ln R of LRS cells in the tail."""
+
+    tail_ratio: Float[Array, ""]
+    """[-] Median of the tail over the median of the body, LRS."""
+
+    tail_share_hrs: Float[Array, ""]
+    """[-] Share of HRS cells that belong to the tail."""
+
+    sigma_tail_hrs: Float[Array, ""]
+    """[-] Standard deviation of ln R of HRS cells in the tail."""
+
+    tail_ratio_hrs: Float[Array, ""]
+    """[-] Median of the tail over the median of the body, HRS."""
+
+    stuck: Float[Array, "2"]
+    """[-] Shares of cells stuck in LRS and in HRS, whatever they are programmed to."""
+
+    d2d: Float[Array, "2"]
+    """[-] Device-to-device share of the variance, LRS and HRS (`cycles.py`)."""
+
+    correlation: Float[Array, "2"]
+    """[-] Between LRS and HRS of a cell: device-to-device and cycle-to-cycle."""
 
     r_access: Float[Array, ""]
     """[Ohm] Access transistor at the read point: part of every cell's resistance."""
@@ -62,9 +83,24 @@ class DeviceParams:
     """[-] Standard deviation of ln(dR/R) over traps."""
 
 
-LIMITS = {"tail_share": 1.0, "rtn_traps_lrs": 1.0, "rtn_traps_hrs": 1.0}
-"""[-] Largest share, and largest mean number of traps (`rtn.MAX_TRAPS` are drawn);
-spreads and dR/R reach to 3, a factor of 20."""
+_SHARE, _CORRELATION, _RATIO = (0.0, 1.0), (-1.0, 1.0), (1e-3, 1e3)
+
+LIMITS = {
+    "tail_share": _SHARE,
+    "tail_ratio": _RATIO,
+    "tail_share_hrs": _SHARE,
+    "tail_ratio_hrs": _RATIO,
+    "stuck_lrs": _SHARE,
+    "stuck_hrs": _SHARE,
+    "d2d_lrs": _SHARE,
+    "d2d_hrs": _SHARE,
+    "correlation_d2d": _CORRELATION,
+    "correlation_c2c": _CORRELATION,
+    "rtn_traps_lrs": (0.0, 1.0),
+    "rtn_traps_hrs": (0.0, 1.0),
+}
+"""[-] Smallest and largest value; of the mean number of traps, `rtn.MAX_TRAPS` are
+drawn. Spreads and dR/R reach from 0 to 3, a factor of 20."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +108,10 @@ class DeviceCard:
     """One 1T1R technology after one way of programming it. SI units.
 
     All resistances are the cell's as it is read, RRAM and access transistor together,
-    and so are their spreads (standard deviations of ln R).
+    and so are their spreads (standard deviations of ln R). In each state ln R is normal
+    or a mixture of two normals, a body of median `r_lrs` or `r_hrs` and a tail.
+    `sigma_*` are spreads over the cells of one programmed array; of their variance the
+    share `d2d_*` stays with a cell from one programming to the next.
     """
 
     name: str
@@ -82,22 +121,52 @@ class DeviceCard:
     """Where the numbers come from: measured, fitted or assumed."""
 
     r_lrs: float
-    """[Ohm] Median read resistance, low-resistance state."""
+    """[Ohm] Median read resistance of the body, low-resistance state."""
 
     r_hrs: float
-    """[Ohm] Median read resistance, high-resistance state."""
+    """[Ohm] Median read resistance of the body, high-resistance state."""
 
     sigma_lrs: float
-    """[-] Spread of ln R_LRS."""
+    """[-] Spread of ln R_LRS, body."""
 
     sigma_hrs: float
-    """[-] Spread of ln R_HRS."""
+    """[-] Spread of ln R_HRS, body."""
 
     tail_share: float = 0.0
     """[-] Share of LRS cells in the tail."""
 
     sigma_tail: float = 0.0
     """[-] Spread of ln R_LRS in the tail."""
+
+    tail_ratio: float = 1.0
+    """[-] Median of the tail over `r_lrs`."""
+
+    tail_share_hrs: float = 0.0
+    """[-] Share of HRS cells in the tail."""
+
+    sigma_tail_hrs: float = 0.0
+    """[-] Spread of ln R_HRS in the tail."""
+
+    tail_ratio_hrs: float = 1.0
+    """[-] Median of the tail over `r_hrs`."""
+
+    d2d_lrs: float = 0.0
+    """[-] Share of the variance of LRS that is device-to-device."""
+
+    d2d_hrs: float = 0.0
+    """[-] Share of the variance of HRS that is device-to-device."""
+
+    correlation_d2d: float = 0.0
+    """[-] Correlation of LRS and HRS between cells."""
+
+    correlation_c2c: float = 0.0
+    """[-] Correlation of LRS and HRS between the cycles of a cell."""
+
+    stuck_lrs: float = 0.0
+    """[-] Share of cells that are in LRS whatever they are programmed to."""
+
+    stuck_hrs: float = 0.0
+    """[-] Share of cells that are in HRS whatever they are programmed to."""
 
     r_access: float = 900.0
     """[Ohm] Access transistor at the read point, part of the cell's resistance."""
@@ -127,13 +196,19 @@ class DeviceCard:
             )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            limit = LIMITS.get(field.name, 3.0)
+            low, high = LIMITS.get(field.name, (0.0, 3.0))
             if isinstance(value, float | int) and field.name[:2] != "r_":
-                if not 0 <= value <= limit:
+                if not low <= value <= high:
                     raise InputError(
-                        f"Device card {self.name!r}: {field.name} must lie between 0"
-                        f" and {limit:g}; it is {value:g}."
+                        f"Device card {self.name!r}: {field.name} must lie between"
+                        f" {low:g} and {high:g}; it is {value:g}."
                     )
+        if self.stuck_lrs + self.stuck_hrs > 1:
+            raise InputError(
+                f"Device card {self.name!r}: stuck_lrs and stuck_hrs are shares of the"
+                " same cells, at most 1 together; they are"
+                f" {self.stuck_lrs:g} and {self.stuck_hrs:g}."
+            )
 
     def params(self) -> DeviceParams:
         """The card as float32 arrays."""
@@ -148,6 +223,13 @@ class DeviceCard:
             sigma_hrs=array(self.sigma_hrs),
             tail_share=array(self.tail_share),
             sigma_tail=array(self.sigma_tail),
+            tail_ratio=array(self.tail_ratio),
+            tail_share_hrs=array(self.tail_share_hrs),
+            sigma_tail_hrs=array(self.sigma_tail_hrs),
+            tail_ratio_hrs=array(self.tail_ratio_hrs),
+            stuck=array([self.stuck_lrs, self.stuck_hrs]),
+            d2d=array([self.d2d_lrs, self.d2d_hrs]),
+            correlation=array([self.correlation_d2d, self.correlation_c2c]),
             r_access=array(self.r_access),
             rtn_traps=array([self.rtn_traps_lrs, self.rtn_traps_hrs]),
             rtn_amplitude=array([self.rtn_amplitude_lrs, self.rtn_amplitude_hrs]),

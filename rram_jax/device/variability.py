@@ -9,6 +9,9 @@ from rram_jax.types import Array, Bool, Float, Key
 MIN_RRAM = 100.0
 """[Ohm] Smallest resistance left for the RRAM beside its access transistor."""
 
+STUCK = 1
+"""Folded into a draw's key: makes the numbers that say which cells are stuck."""
+
 
 def sample_resistance(
     key: Key, is_lrs: Bool[Array, "*cells"], device: DeviceParams
@@ -16,18 +19,37 @@ def sample_resistance(
     """Draw every cell's read resistance [Ohm]: log-normal about its state's median.
 
     One draw is one manufactured array, programmed once: call it once per chip, never
-    once per read. LRS cells fall into the tail with probability `tail_share`. A draw
-    that leaves less than `MIN_RRAM` beside the access transistor is clipped there
-    (`count_clipped` tells how many). The same key gives the same cells in float32 and
-    x64 mode, and the samples are differentiable in every parameter but `tail_share`.
+    once per read. Cells fall into the tail of their state with probability `tail_share`
+    or `tail_share_hrs`; shares `stuck` of the cells take the law of LRS or of HRS
+    whatever they are programmed to. A draw that leaves less than `MIN_RRAM` beside the
+    access transistor is clipped there (`count_clipped` tells how many). The same key
+    gives the same cells in float32 and x64 mode, and the samples are differentiable in
+    every parameter but the shares, which only choose. For several programmings of the
+    same cells see `cycles.py`; the law of one programming is the same there.
     """
     normal_key, tail_key = jax.random.split(key)
     noise = jax.random.normal(normal_key, is_lrs.shape, jnp.float32)
-    tail = jax.random.uniform(tail_key, is_lrs.shape, jnp.float32) < device.tail_share
-    sigma_lrs = jnp.where(tail, device.sigma_tail, device.sigma_lrs)
-    sigma = jnp.where(is_lrs, sigma_lrs, device.sigma_hrs)
-    median = jnp.where(is_lrs, device.r_lrs, device.r_hrs)
+    tail = jax.random.uniform(tail_key, is_lrs.shape, jnp.float32)
+    # A key of its own: what stands above is the same with and without stuck cells.
+    stuck_key = jax.random.fold_in(key, STUCK)
+    stuck = jax.random.uniform(stuck_key, is_lrs.shape, jnp.float32)
+    is_lrs = stuck_state(stuck, is_lrs, device)
+    in_tail = tail < jnp.where(is_lrs, device.tail_share, device.tail_share_hrs)
+    sigma_lrs = jnp.where(in_tail, device.sigma_tail, device.sigma_lrs)
+    sigma_hrs = jnp.where(in_tail, device.sigma_tail_hrs, device.sigma_hrs)
+    r_lrs = jnp.where(in_tail, device.r_lrs * device.tail_ratio, device.r_lrs)
+    r_hrs = jnp.where(in_tail, device.r_hrs * device.tail_ratio_hrs, device.r_hrs)
+    sigma = jnp.where(is_lrs, sigma_lrs, sigma_hrs)
+    median = jnp.where(is_lrs, r_lrs, r_hrs)
     return jnp.maximum(median * jnp.exp(sigma * noise), smallest(device))
+
+
+def stuck_state(
+    uniform: Float[Array, "*cells"], is_lrs: Bool[Array, "*cells"], device: DeviceParams
+) -> Bool[Array, "*cells"]:
+    """The state that each cell is really in, from a uniform number of its own."""
+    stuck_lrs, stuck_hrs = device.stuck[0], device.stuck[1]
+    return (uniform < stuck_lrs) | (is_lrs & (uniform < 1 - stuck_hrs))
 
 
 def smallest(device: DeviceParams) -> Float[Array, ""]:
@@ -48,7 +70,8 @@ def mean_conductance(
     """Expected conductance [S] of each cell over programming draws.
 
     For ln R normal with standard deviation s the mean of 1/R is exp(s^2 / 2) / median;
-    LRS is a mixture of body and tail. (The clip of `sample_resistance` is left out.)
+    each state is a mixture of body and tail, and a cell that may be stuck is a mixture
+    of both states. (The clip of `sample_resistance` is left out.)
     """
     return _conductance_moment(is_lrs, device, 1)
 
@@ -65,6 +88,27 @@ def _conductance_moment(is_lrs, device, order):
     def moment(median, sigma):
         return jnp.exp((order * sigma) ** 2 / 2) / median**order
 
-    lrs = (1 - device.tail_share) * moment(device.r_lrs, device.sigma_lrs)
-    lrs += device.tail_share * moment(device.r_lrs, device.sigma_tail)
-    return jnp.where(is_lrs, lrs, moment(device.r_hrs, device.sigma_hrs))
+    def mixture(share, median, sigma, ratio, sigma_tail):
+        body = (1 - share) * moment(median, sigma)
+        return body + share * moment(median * ratio, sigma_tail)
+
+    lrs = mixture(
+        device.tail_share,
+        device.r_lrs,
+        device.sigma_lrs,
+        device.tail_ratio,
+        device.sigma_tail,
+    )
+    hrs = mixture(
+        device.tail_share_hrs,
+        device.r_hrs,
+        device.sigma_hrs,
+        device.tail_ratio_hrs,
+        device.sigma_tail_hrs,
+    )
+    stuck_lrs, stuck_hrs = device.stuck[0], device.stuck[1]
+    return jnp.where(
+        is_lrs,
+        (1 - stuck_hrs) * lrs + stuck_hrs * hrs,
+        (1 - stuck_lrs) * hrs + stuck_lrs * lrs,
+    )
