@@ -225,23 +225,57 @@ class DemoCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceCommand:
-    """List the device cards, or show one card and the cells it makes."""
+    """List or show the device cards, fit one to measurements, or sample from one."""
 
-    action: Positional[Literal["list", "show"]]
-    """List the presets, or show one card."""
+    action: Positional[Literal["list", "show", "fit", "sample"]]
+    """list: the presets; show: one card and the cells it makes; fit: make a card from
+    measurements; sample: make virtual measurements of a card."""
 
     name: Positional[str] = ""
-    """Card to show: a preset or the path of a TOML file."""
+    """Card to show or sample, a preset or the path of a TOML file; to fit, a CSV file
+    of measurements (cell,cycle,r_hrs_ohm,r_lrs_ohm), also one ending in .gz."""
 
     out: Path | None = None
-    """Folder of the figure; by default runs/device-NAME."""
+    """show: folder of the figure, by default runs/device-NAME; fit: TOML file of the
+    card, which is named after it; sample: CSV file, compressed if it ends in .gz."""
+
+    source: str = ""
+    """fit: where the measurements come from, for the card's source."""
+
+    cells: int | None = None
+    """[-] sample: cells of the array; by default 256."""
+
+    cycles: int | None = None
+    """[-] sample: times that each is programmed; by default 300."""
+
+    seed: int = 0
+    """sample: makes the array; fit: makes the bootstrap's samples."""
+
+    overwrite: bool = False
+    """fit, sample: replace files that are there."""
 
     def __post_init__(self):
-        if (self.action == "show") != bool(self.name):
+        check_seed(self.seed)
+        if self.action == "list" and self.name:
             raise InputError(
-                "A card is named after `show`, and only there, such as"
+                "A name stands after `show`, `fit` or `sample` only, such as"
                 " `rram-jax device show bench-r10`."
             )
+        if self.action != "list" and not self.name:
+            thing = "a file of measurements" if self.action == "fit" else "a card"
+            raise InputError(
+                f"`device {self.action}` needs {thing}: give it after {self.action}."
+            )
+        if self.action in ("fit", "sample") and self.out is None:
+            raise InputError(f"`device {self.action}` needs --out, a file to write.")
+        if self.action != "sample" and (self.cells, self.cycles) != (None, None):
+            raise InputError("--cells and --cycles belong to `device sample`.")
+        if self.action != "fit" and self.source:
+            raise InputError("--source belongs to `device fit`.")
+        if not 1 <= (self.cells or 1) <= 10**8 or self.cells == 0:
+            raise InputError(f"cells must be 1 to 1e8; got {self.cells}.")
+        if not 1 <= (self.cycles or 1) <= 10**6 or self.cycles == 0:
+            raise InputError(f"cycles must be 1 to 1e6; got {self.cycles}.")
 
 
 @dataclass(frozen=True, kw_only=True)

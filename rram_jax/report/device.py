@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+from scipy.special import ndtri
 
 from rram_jax.device.card import DeviceCard
+from rram_jax.device.fit import DeviceFit
+from rram_jax.device.mixture import PROBABILITIES
 from rram_jax.report.figure import COLOURS, INK, new_figure, save_figure
 from rram_jax.types import Float
 
 BINS = 120
+
+TICKS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def distribution_figure(
@@ -52,5 +57,38 @@ def distribution_figure(
         card.r_access, color=INK, linewidth=1, linestyle=":", label="access transistor"
     )
     axes.set_xscale("log")
+    axes.legend(frameon=False)
+    return save_figure(figure, path)
+
+
+def quantile_figure(fit: DeviceFit, path: Path) -> tuple[Path, Path]:
+    """Draw measured and fitted quantiles of both states on normal paper.
+
+    Args:
+        fit: The fit; its cells that do not switch are in neither.
+        path: Where to, without a suffix.
+
+    Returns:
+        The PNG and the SVG file.
+    """
+    figure, axes = new_figure(
+        f"Measured and fitted quantiles: {fit.card.name}",
+        "read resistance, access transistor included [Ohm]",
+        "share of the state's reads below [%]",
+    )
+    score = ndtri(PROBABILITIES)
+    for colour, (name, state) in zip(COLOURS, fit.states.items(), strict=False):
+        axes.plot(
+            np.exp(state.measured),
+            score,
+            "o",
+            color=colour,
+            label=f"{name.upper()}, measured",
+        )
+        axes.plot(
+            np.exp(state.fitted), score, color=colour, label=f"{name.upper()}, fitted"
+        )
+    axes.set_xscale("log")
+    axes.set_yticks(ndtri(TICKS), [f"{100 * p:g}" for p in TICKS])
     axes.legend(frameon=False)
     return save_figure(figure, path)
