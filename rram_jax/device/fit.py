@@ -322,11 +322,10 @@ def _check_size(cells, cycles) -> None:
             f" the spread between cells needs {MIN_CELLS} or more: measure more cells."
         )
     least = int(cycles.argmin())
-    if cycles[least] < MIN_CYCLES:
+    if (n := int(cycles[least])) < MIN_CYCLES:
         raise InputError(
-            f"Cell {cells[least]} has {cycles[least]}"
-            f" {_plural('cycle', cycles[least])}, and a fit needs {MIN_CYCLES} or more"
-            " of every cell: measure more cycles, or remove that cell."
+            f"Cell {cells[least]} has {n} {_plural('cycle', n)}, and a fit needs"
+            f" {MIN_CYCLES} or more of every cell: measure more cycles, or remove that cell."
         )
 
 

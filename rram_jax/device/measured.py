@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
@@ -120,7 +119,7 @@ def _start(file) -> Callable[..., None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def _opened(path: Path) -> Iterator[io.TextIOWrapper]:
     with path.open("rb") as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw) as unpacked:
@@ -129,7 +128,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
             yield io.TextIOWrapper(raw, "utf-8-sig")
 
 
-def _read(file: TextIO, path: Path) -> list[np.ndarray]:
+def _read(file: io.TextIOWrapper, path: Path) -> list[np.ndarray]:
     _check_header(file.readline(MAX_LINE), path)
     rows = array("d")
     number = 1

@@ -9,8 +9,9 @@ from rram_jax.types import Array, Bool, Float, Key
 MIN_RRAM = 100.0
 """[Ohm] Smallest resistance left for the RRAM beside its access transistor."""
 
-STUCK = 1
-"""Folded into a draw's key: makes the numbers that say which cells are stuck."""
+STUCK = 1 << 16
+"""Folded into a draw's key: makes the numbers that say which cells are stuck. Small
+ones are no choice: `fold_in(key, 1)` is `split(key)[1]`."""
 
 
 def sample_resistance(

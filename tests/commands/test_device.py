@@ -1,9 +1,12 @@
+import json
 import re
+import tomllib
 
 import pytest
 
 from rram_jax.cli import main
-from rram_jax.device.card import preset_names
+from rram_jax.commands import device
+from rram_jax.device.card import load_card, preset_names
 from tests.commands.test_train import refused
 
 
@@ -54,3 +57,87 @@ def test_a_card_that_is_wrong_is_told(card, capsys, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(file.read_text() + "r_lsr = 1.0\n")
     assert "r_lsr: there is no such key" in refused(capsys, "device", "show", card)
+
+
+SAMPLE = ("device", "sample", "radar-a", "--cells", "50", "--cycles", "40")
+
+
+def test_a_card_is_sampled_the_same_in_any_chunks(tmp_path, monkeypatch, capsys):
+    assert main([*SAMPLE, "--seed", "4", "--out", "a.csv"]) == 0
+    assert "50 cells of radar-a over 40 cycles: a.csv." in capsys.readouterr().out
+    first = (tmp_path / "a.csv").read_text().splitlines()
+    assert first[0] == "cell,cycle,r_hrs_ohm,r_lrs_ohm"
+    assert len(first) == 1 + 50 * 40
+    assert first[41].startswith("1,0,")
+    monkeypatch.setattr(device, "CHUNK", 7 * 40)  # 50 is no multiple of 7
+    assert main([*SAMPLE, "--seed", "4", "--out", "b.csv"]) == 0
+    again = (tmp_path / "b.csv").read_text().splitlines()
+    for one, other in zip(first[1:], again[1:], strict=True):
+        a, b = one.split(","), other.split(",")
+        assert a[:2] == b[:2]
+        # float32's last bits may hang on the length of a chunk; a file has 0.1 Ohm.
+        assert list(map(float, a)) == pytest.approx(list(map(float, b)), rel=3e-5)
+    assert main([*SAMPLE, "--seed", "5", "--out", "c.csv"]) == 0
+    assert (tmp_path / "c.csv").read_text().splitlines()[1] != first[1]
+
+
+def test_measurements_become_a_card_with_all_beside_it(tmp_path, capsys):
+    assert main([*SAMPLE, "--out", "m.csv.gz"]) == 0
+    argv = ("device", "fit", "m.csv.gz", "--out", "mine.toml")
+    assert main([*argv, "--source", "A bench."]) == 0
+    out = capsys.readouterr().out
+    assert "50 cells, 2,000 rows; 50 cells switch" in out
+    assert out.endswith("mine-fit.json, mine-fit.png, mine-fit.svg.\n")
+    text = (tmp_path / "mine.toml").read_text()
+    card = load_card("mine.toml")
+    assert card.name == "mine"
+    assert card.source.startswith("Fitted to m.csv.gz (A bench.): 50 cells, 2000 rows;")
+    found = json.loads((tmp_path / "mine-fit.json").read_text())
+    assert found["card"] == tomllib.loads(text)
+    for key, (low, high) in found["intervals"].items():
+        assert f"# {key}: {low:.4g} to {high:.4g}\n" in text
+        value = getattr(card, key)
+        assert f"\u2502 {key} " in out
+        # Percentiles of a bootstrap need not hold the value itself, but stand near.
+        assert low - (high - low) <= value <= high + (high - low)
+    for kind in ("png", "svg"):
+        assert (tmp_path / f"mine-fit.{kind}").stat().st_size > 5000
+    names = {path.name for path in tmp_path.iterdir()}
+    assert not {name for name in names if name.startswith(".m")}
+    # It is a card like any other, and what is there is not overwritten unasked.
+    assert main(["device", "show", "mine.toml"]) == 0
+    assert "mine.toml is there already" in refused(capsys, *argv)
+    assert "m.csv.gz is there already" in refused(capsys, *SAMPLE, "--out", "m.csv.gz")
+    (tmp_path / "mine.toml").unlink()
+    assert "mine-fit.json is there already" in refused(capsys, *argv)
+    assert main([*argv, "--overwrite"]) == 0
+    assert "A bench" not in (tmp_path / "mine.toml").read_text()
+    again = load_card("mine.toml")
+    assert (again.r_lrs, again.d2d_hrs) == (card.r_lrs, card.d2d_hrs)
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("list", "bench-r10"), "A name stands after"),
+        (("show",), "needs a card"),
+        (("fit", "--out", "a.toml"), "needs a file of measurements"),
+        (("fit", "a.csv"), "needs --out"),
+        (("fit", "a.csv", "--out", "a.csv"), "give --out NAME.toml"),
+        (("fit", "a.csv", "--out", "-a.toml"), "letter or digit first"),
+        (("fit", "a.csv", "--out", "a.toml"), "There is no file a.csv"),
+        (("fit", "a.csv", "--out", "b/a.toml"), "there is no folder b"),
+        (("fit", "a.csv", "--out", "a.toml", "--cells", "3"), "belong to"),
+        (("show", "bench-r10", "--source", "me"), "belongs to"),
+        (("sample", "bench-r10"), "needs --out"),
+        (("sample", "none", "--out", "a.csv"), "no device card"),
+        (("sample", "bench-r10", "--out", "a.csv", "--cells", "0"), "cells must be"),
+        (("sample", "bench-r10", "--out", "a", "--cycles", "-1"), "cycles must be"),
+        (("sample", "bench-r10", "--out", "a", "--seed", "-1"), "seed"),
+    ],
+)
+def test_what_does_not_fit_is_told(argv, told, capsys, tmp_path):
+    if argv[-1] == "-a.toml":
+        argv = (*argv[:-2], "--out=-a.toml")
+    assert told in refused(capsys, "device", *argv)
+    assert not list(tmp_path.iterdir())

@@ -52,6 +52,25 @@ def test_params_hold_every_number():
         assert float(getattr(params, name)) == np.float32(getattr(CARD, name))
     for name in ("sigma_tail", "r_access", "rtn_sigma"):
         assert float(getattr(params, name)) == np.float32(getattr(CARD, name))
+    card = dataclasses.replace(
+        CARD,
+        tail_ratio=1.5,
+        tail_share_hrs=0.1,
+        sigma_tail_hrs=0.2,
+        tail_ratio_hrs=0.3,
+        stuck_lrs=0.01,
+        stuck_hrs=0.02,
+        d2d_lrs=0.4,
+        d2d_hrs=0.5,
+        correlation_d2d=-0.6,
+        correlation_c2c=0.7,
+    ).params()
+    tail = (card.tail_ratio, card.tail_share_hrs, card.sigma_tail_hrs)
+    np.testing.assert_array_equal(tail, np.float32([1.5, 0.1, 0.2]))
+    assert float(card.tail_ratio_hrs) == np.float32(0.3)
+    np.testing.assert_array_equal(card.stuck, np.float32([0.01, 0.02]))
+    np.testing.assert_array_equal(card.d2d, np.float32([0.4, 0.5]))
+    np.testing.assert_array_equal(card.correlation, np.float32([-0.6, 0.7]))
     np.testing.assert_array_equal(params.rtn_traps, np.float32([0.2, 0.6]))
     np.testing.assert_array_equal(params.rtn_amplitude, np.float32([0.004, 0.13]))
 
@@ -74,6 +93,10 @@ def test_params_hold_every_number():
         ({"tail_share": 1.5}, "tail_share"),
         ({"sigma_tail": float("nan")}, "sigma_tail"),
         ({"rtn_traps_hrs": -1.0}, "rtn_traps_hrs"),
+        ({"tail_ratio": 0.0}, "tail_ratio must lie between 0.001 and 1000"),
+        ({"correlation_d2d": -1.5}, "between -1 and 1"),
+        ({"d2d_hrs": 1.1}, "d2d_hrs"),
+        ({"stuck_lrs": 0.6, "stuck_hrs": 0.5}, "at most 1 together"),
         ({"name": "../card"}, "name"),
         ({"name": ""}, "name"),
     ],

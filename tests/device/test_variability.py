@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from rram_jax.device.card import load_card, preset_names
 from rram_jax.device.variability import (
     conductance_variance,
     count_clipped,
@@ -148,3 +149,98 @@ def test_a_clipped_cell_has_no_gradient():
     sigma = jnp.asarray(9.0)
     assert of(sigma) > 10 * 1200.0
     assert float(jax.grad(of)(sigma)) == 0.0
+
+
+TAILS = dataclasses.replace(
+    CARD,
+    tail_share=0.05,
+    sigma_tail=0.2,
+    tail_ratio=1.6,
+    tail_share_hrs=0.3,
+    sigma_tail_hrs=0.25,
+    tail_ratio_hrs=0.4,
+)
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_cards_without_the_newer_effects_make_the_cells_they_always_made(x64):
+    is_lrs = jnp.asarray(np.random.default_rng(1).random((30, 17)) < 0.4)
+    cards = [load_card("bench-r10"), load_card("hfo2-nominal"), CARD]
+    with jax.enable_x64(x64):
+        for seed, card in enumerate(cards):
+            key, device = jax.random.key(seed), card.params()
+            # As it was before there were HRS tails, tail medians and stuck cells.
+            normal_key, tail_key = jax.random.split(key)
+            noise = jax.random.normal(normal_key, is_lrs.shape, jnp.float32)
+            uniform = jax.random.uniform(tail_key, is_lrs.shape, jnp.float32)
+            in_tail = uniform < device.tail_share
+            sigma_lrs = jnp.where(in_tail, device.sigma_tail, device.sigma_lrs)
+            sigma = jnp.where(is_lrs, sigma_lrs, device.sigma_hrs)
+            median = jnp.where(is_lrs, device.r_lrs, device.r_hrs)
+            least = device.r_access + 100.0
+            wanted = jnp.maximum(median * jnp.exp(sigma * noise), least)
+            np.testing.assert_array_equal(
+                sample_resistance(key, is_lrs, device), wanted
+            )
+
+
+def test_each_state_has_its_tail():
+    for r, median, body, share, ratio, tail in zip(
+        _sample(TAILS),
+        (5e3, 61e3),
+        (0.1, 0.7),
+        (0.05, 0.3),
+        (1.6, 0.4),
+        (0.2, 0.25),
+        strict=True,
+    ):
+        x = np.sort(np.log(r / median))
+        law = (1 - share) * norm.cdf(x / body)
+        law += share * norm.cdf((x - math.log(ratio)) / tail)
+        # 40,000 cells; beyond 2.0 / sqrt(n) in 1 of 1,500 (Kolmogorov).
+        assert np.abs(law - np.arange(N) / N).max() < 2.0 / math.sqrt(N)
+
+
+def test_stuck_cells_take_the_law_of_the_state_they_are_in():
+    card = dataclasses.replace(BODY, sigma_lrs=0.05, sigma_hrs=0.2)
+    stuck = dataclasses.replace(card, stuck_lrs=0.06, stuck_hrs=0.11)
+    for before, after, share, wrong in zip(
+        _sample(card), _sample(stuck), (0.11, 0.06), (61e3, 5e3), strict=True
+    ):
+        moved = before != after
+        assert abs(moved.mean() - share) < 4 * math.sqrt(share * (1 - share) / N)
+        # 2,400 cells or more, spread 0.2 at most: 4 * 1.25 * 0.2 / sqrt(2400).
+        assert np.median(after[moved]) == pytest.approx(wrong, rel=0.021)
+        assert abs(np.log(after[moved] / wrong)).max() < 1.0
+
+
+def test_moments_follow_tails_and_stuck_cells():
+    card = dataclasses.replace(TAILS, sigma_hrs=0.4, stuck_lrs=0.06, stuck_hrs=0.11)
+    n = 400_000
+    state = jnp.asarray([True, False])
+    mean = np.asarray(mean_conductance(state, card.params()), float)
+    variance = np.asarray(conductance_variance(state, card.params()), float)
+    for r, m, v in zip(_sample(card, n=n), mean, variance, strict=True):
+        g = 1 / r
+        assert abs(g.mean() - m) < 4 * g.std() / math.sqrt(n)
+        squares = (g - m) ** 2
+        assert abs(squares.mean() - v) < 4 * squares.std() / math.sqrt(n)
+
+
+@pytest.mark.parametrize("name", ["tail_ratio", "tail_ratio_hrs", "sigma_tail_hrs"])
+def test_gradients_in_the_tails(name):
+    with jax.enable_x64(True):
+        weight, double = jnp.sin(jnp.arange(100.0)), _double(TAILS.params())
+
+        def of(x):
+            params = dataclasses.replace(double, **{name: x})
+            draw = sample_resistance(jax.random.key(4), _both(50), params)
+            return (weight * jnp.log(draw)).mean()
+
+        assert_gradient(of, jnp.asarray(getattr(TAILS, name), jnp.float64))
+
+
+def test_presets_are_clipped_in_hardly_any_cell():
+    for name in preset_names():
+        draw = sample_resistance(jax.random.key(1), _both(), load_card(name).params())
+        assert int(count_clipped(draw, load_card(name).params())) < 2 * N * 1e-4
