@@ -325,7 +325,8 @@ def _check_size(cells, cycles) -> None:
     if (n := int(cycles[least])) < MIN_CYCLES:
         raise InputError(
             f"Cell {cells[least]} has {n} {_plural('cycle', n)}, and a fit needs"
-            f" {MIN_CYCLES} or more of every cell: measure more cycles, or remove that cell."
+            f" {MIN_CYCLES} or more of every cell: measure more cycles, or remove that"
+            " cell."
         )
 
 
