@@ -291,11 +291,13 @@ def _kinds(row, cycles, log_r) -> np.ndarray:
     """Of each cell: alive, swapped, stuck_lrs or stuck_hrs.
 
     A stuck cell reads HRS above LRS in half of its cycles, give or take 0.5 / sqrt(n).
-    Three of these make a cell one that switches, or a quarter if there are few cycles.
+    Two of these make a cell one that switches, or a quarter if there are few cycles;
+    more would drop cells whose states are close, and they are no random choice: it
+    weakened the correlation of the states.
     """
     wins = np.sign(log_r["hrs"] - log_r["lrs"])  # a draw counts half
     above = 0.5 * np.bincount(row, wins) / cycles
-    margin = np.minimum(1.5 / np.sqrt(cycles), 0.25)
+    margin = np.minimum(1 / np.sqrt(cycles), 0.25)
     first = np.cumsum(cycles) - cycles  # the rows are sorted by cell
     ratio = np.array(
         [
