@@ -25,8 +25,10 @@ help:
 demo: .venv/.ready ngspice
 	.venv/bin/rram-jax demo $(ARGS)
 
+# Two to four processes, each with whole files: their fixtures are made once.
 test: lint ngspice
-	RRAM_JAX_REQUIRE_NGSPICE=1 .venv/bin/python -m pytest $(ARGS)
+	RRAM_JAX_REQUIRE_NGSPICE=1 .venv/bin/python -m pytest \
+	  -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: .venv/.ready ngspice
 	RRAM_JAX_REQUIRE_NGSPICE=1 .venv/bin/python -m pytest -m slow --timeout=3600 $(ARGS)
