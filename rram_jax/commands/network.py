@@ -44,6 +44,9 @@ def ideal_accuracy(
         sigma_lrs=0.0,
         sigma_hrs=0.0,
         tail_share=0.0,
+        tail_share_hrs=0.0,
+        stuck_lrs=0.0,
+        stuck_hrs=0.0,
         rtn_traps_lrs=0.0,
         rtn_traps_hrs=0.0,
     )
