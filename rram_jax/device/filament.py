@@ -23,11 +23,12 @@ falls. Both rates are bounded, vanish without voltage and at their end of [0, t_
 that no state leaves it.
 
 References:
-    The shape of R(x, s), the sinh and the field- and heat-driven motion follow
-    F. M. Puglisi, L. Larcher, A. Padovani, P. Pavan, "A complete statistical
-    investigation of RTN in HfO2-based RRAM in high resistive state", IEEE TED 62, 2015,
-    and the same group's compact model. The bounded hopping probability, the linear
-    end-of-range factors and V0(x) are ours, and so are all numbers (fitted).
+    R(x, s) with a sinh, and hopping driven by field and heat, are the shape of the
+    UniMORE model; see T. Zanotti et al., "Physics-based RRAM compact model for multilevel
+    programming across multiple timescales", Journal of Semiconductors, 2026,
+    10.1088/1674-4926/25100024, and the work of F. M. Puglisi and co-workers before it.
+    The equations above, with the bounded hopping probability, the linear end-of-range
+    factors and V0(x), are ours, and so are all numbers (fitted).
 """
 
 import dataclasses

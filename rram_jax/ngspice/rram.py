@@ -2,19 +2,20 @@
 
 `rram_subcircuits` writes it with behavioural sources, `rram_cell_lines` puts a cell of
 either kind into a deck; `spice/models/rram.va` is the same model in Verilog-A. Both take
-their numbers from the filament card. The state x is the voltage of the node `x` inside
-the filament, 1 V a nanometre, on a capacitor of 1 nF; a weak pin holds the start value
+their numbers from the filament card. The state x is the voltage of a node of its
+own, 1 V a nanometre, on a capacitor of 1 nF; a weak pin holds the start value
 for the operating point (time constant 1 s). Polarity as in `device.filament`: p above n,
 and sl above bl, is RESET.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rram_jax.device.filament import KELVIN, FilamentCard, FilamentParams
-from rram_jax.ngspice.runner import run_deck
+from rram_jax.ngspice.runner import NgspiceRun, run_deck
 
 METRE = 1e9
 """[V/m] Voltage of the state node per barrier thickness."""
@@ -24,6 +25,9 @@ C_STATE, G_PIN = 1e-9, 1e-9
 
 TIGHT = ".option method=gear reltol=1e-6 abstol=1e-15 vntol=1e-9"
 """Options under which static currents agree with JAX to 1e-6, and pulses to 1e-3."""
+
+PULSED = ".option method=gear reltol=1e-4 abstol=1e-12 vntol=1e-7"
+"""Options under which a pulse train agrees with JAX to 1 % and better."""
 
 
 def _numbers(card: FilamentCard) -> dict[str, str]:
@@ -35,11 +39,11 @@ def _numbers(card: FilamentCard) -> dict[str, str]:
 def rram_subcircuits(card: FilamentCard, tag: str = "") -> str:
     """Subcircuits `filament`, `access` and `rram1t1r`, their names ending in `tag`.
 
-    - `filament<tag> p n x_init s move`: the RRAM; p above n is RESET.
+    - `filament<tag> p n x`: the RRAM; p above n is RESET.
     - `access<tag> d g s b`: the access transistor, symmetric in d and s.
-    - `rram1t1r<tag> bl sl gate b x_init s move`: both in series.
+    - `rram1t1r<tag> bl sl gate b x`: both in series.
 
-    `x_init` [V = nm] is the barrier at the start, `s` [-] the cross-section, and
+    The node `x` carries the barrier, 1 V a nanometre. `x_init` [V] is the barrier at the start, `s` [-] the cross-section, and
     `move=0` freezes the barrier, for static sweeps.
     """
     n = _numbers(card)
@@ -64,7 +68,7 @@ def rram_subcircuits(card: FilamentCard, tag: str = "") -> str:
         return f"ln(1+exp(({pinch}-v({node},b))/(2*{v_ta})))^2"
 
     return f"""\
-.subckt filament{tag} p n x_init=0 s=1 move=1
+.subckt filament{tag} p n x x_init=0 s=1 move=1
 Bi p q i = {v0}/{r}*sinh(v(p,n)/{v0})
 Vsense q n 0
 Bx 0 x i = {{move}}*{C_STATE!r}*(v(p,n) >= 0 ? {reset} : -{set_})
@@ -75,9 +79,9 @@ Vx pin 0 {{x_init}}
 .subckt access{tag} d g s b
 Bi d s i = 2*{slope}*{beta}*{v_ta}^2*({channel("s")}-{channel("d")})
 .ends
-.subckt rram1t1r{tag} bl sl gate b x_init=0 s=1 move=1
+.subckt rram1t1r{tag} bl sl gate b x x_init=0 s=1 move=1
 Xt sl gate mid b access{tag}
-Xr mid bl filament{tag} x_init={{x_init}} s={{s}} move={{move}}
+Xr mid bl x filament{tag} x_init={{x_init}} s={{s}} move={{move}}
 .ends
 """
 
@@ -97,7 +101,7 @@ def static_deck(
     for k, (barrier, section) in enumerate(zip(x, s, strict=True)):
         parts += [
             f"E{k} a{k} 0 in 0 1",
-            f"Xr{k} a{k} 0 filament x_init={barrier * METRE!r} s={section!r} move=0",
+            f"Xr{k} a{k} 0 x{k} filament x_init={barrier * METRE!r} s={section!r} move=0",
         ]
     step = (v[-1] - v[0]) / (len(v) - 1)
     parts += [
@@ -120,3 +124,109 @@ def static_current(
     """
     data = run_deck(static_deck(card, x, s, v)).data
     return np.stack([-data[f"i(e{k})"] for k in range(len(x))])
+
+
+EDGE = 1e-9
+"""[s] Rise and fall of programming pulses."""
+
+REST = 20e-9
+"""[s] Between two pulses; the gate changes in its middle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRun:
+    """What ngspice says about one cell under a train of pulses."""
+
+    x: np.ndarray
+    """[m, pulses] Barrier in the middle of the rest after each pulse."""
+
+    energy: np.ndarray
+    """[J, pulses] Taken out of the drivers of bit and source line by each pulse."""
+
+    current: np.ndarray
+    """[A, pulses] Through the cell at the end of each pulse's flat top, from sl to bl."""
+
+    cpu_s: float
+    """[s] User and system time of ngspice."""
+
+
+def train_deck(
+    cell: str,
+    v_cell: Sequence[float],
+    v_gate: Sequence[float],
+    width: Sequence[float],
+    options: str = PULSED,
+) -> tuple[str, np.ndarray]:
+    """Deck of one 1T1R cell under a train of pulses, and when each of them begins.
+
+    Args:
+        cell: Subcircuits, and the instance lines of a cell between the nodes `bl`, `sl`
+            and `gate`, its bulk at 0 and its barrier at the node `x`.
+        v_cell: [V] Of each pulse; positive on `sl` (RESET), negative on `bl` (SET).
+        v_gate: [V] During each pulse.
+        width: [s] At half height: flat top and one edge.
+        options: The `.option` card.
+
+    Returns:
+        The deck and [s, pulses + 1] begins, the last one the end of the transient.
+    """
+    begins, t = [], REST
+    lines: dict[str, list[tuple[float, float]]] = {"sl": [], "bl": [], "gate": []}
+    lines["gate"].append((0.0, v_gate[0]))
+    for v, gate, w in zip(v_cell, v_gate, width, strict=True):
+        begins.append(t)
+        node = "sl" if v >= 0 else "bl"
+        lines["gate"] += [(t - REST / 2, lines["gate"][-1][1])]
+        lines["gate"] += [(t - REST / 2 + EDGE, gate)]
+        top = (t + EDGE, abs(v)), (t + w, abs(v))
+        lines[node] += [(t, 0.0), *top, (t + w + EDGE, 0.0)]
+        t += w + EDGE + REST
+    begins.append(t)
+    parts = ["* pulses on a 1T1R cell", cell]
+    for node, points in lines.items():
+        points = points or [(0.0, 0.0), (t, 0.0)]
+        text = " ".join(f"{a!r} {float(b)!r}" for a, b in points)
+        parts.append(f"V{node} {node} 0 PWL({text})")
+    parts += [
+        options,
+        ".save v(sl) v(bl) i(Vsl) i(Vbl) v(x)",
+        f".tran {EDGE / 2!r} {t!r}",
+        ".end\n",
+    ]
+    return "\n".join(parts), np.array(begins)
+
+
+def simulate_train(
+    card: FilamentCard,
+    v_cell: Sequence[float],
+    v_gate: Sequence[float],
+    width: Sequence[float],
+    *,
+    x: float = 0.0,
+    s: float = 1.0,
+) -> TrainRun:
+    """Run `train_deck` on the B-source cell, from the barrier `x` [m].
+
+    Raises:
+        NgspiceError: It did not converge, or cannot be trusted.
+    """
+    cell = rram_subcircuits(card) + (
+        f"Xcell bl sl gate 0 x rram1t1r x_init={x * METRE!r} s={s!r}\n"
+    )
+    deck, begins = train_deck(cell, v_cell, v_gate, width)
+    return read_train(run_deck(deck, t_stop=begins[-1]), begins)
+
+
+def read_train(run: NgspiceRun, begins: np.ndarray) -> TrainRun:
+    """Cut a transient of `train_deck` into its pulses."""
+    data, time = run.data, run.data["time"]
+    power = -(data["v(sl)"] * data["i(vsl)"] + data["v(bl)"] * data["i(vbl)"])
+    spent = np.concatenate([[0.0], np.cumsum(np.diff(time) * (power[1:] + power[:-1]))])
+    rests = begins - REST / 2
+    flat_ends = begins[1:] - REST - EDGE
+    return TrainRun(
+        x=np.interp(rests[1:], time, data["v(x)"]) / METRE,
+        energy=np.diff(np.interp(rests, time, spent / 2)),
+        current=np.interp(flat_ends, time, data["i(vbl)"]),
+        cpu_s=run.cpu_s,
+    )

@@ -1,0 +1,169 @@
+"""High resistance against RESET voltage: the model's curve, a measured one, a fit."""
+
+import csv
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import least_squares
+
+from rram_jax.device.cell import read_resistance
+from rram_jax.device.filament import FilamentCard, FilamentParams
+from rram_jax.device.pulse import apply_pulse
+from rram_jax.errors import InputError
+from rram_jax.types import Array, Float
+
+COLUMNS = ("v_reset_V", "r_hrs_median_ohm")
+"""Columns that a table must have; it may have more."""
+
+FITTED = ("r_filament", "a_reset", "d_reset", "r_th")
+"""What `fit_reset_curve` moves. `x0` only scales all lengths, and `e_reset` only trades
+against `a_reset` on this curve, so both are chosen."""
+
+_LRS_WEIGHT = 100.0  # the low resistance is met to its last digit, not in the mean
+_FACTOR = 10.0  # no number moves by more from where the card starts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResetTable:
+    """Median read resistance of cells after one RESET pulse from the low state."""
+
+    v_reset: tuple[float, ...]
+    """[V] Cell voltage of the pulse."""
+
+    r_hrs: tuple[float, ...]
+    """[Ohm] Read resistance of the cell, access transistor included."""
+
+    def __post_init__(self):
+        numbers = np.array([*self.v_reset, *self.r_hrs])
+        if not (
+            len(self.v_reset) == len(self.r_hrs) >= 1
+            and np.isfinite(numbers).all()
+            and (numbers > 0).all()
+        ):
+            raise InputError(
+                "A table of RESET voltages needs at least one row, all voltages [V] and"
+                f" resistances [Ohm] positive; got {len(self.v_reset)} voltages and"
+                f" {len(self.r_hrs)} resistances."
+            )
+
+
+def read_reset_table(path: str | Path) -> ResetTable:
+    """Read a CSV file with the columns `v_reset_V` and `r_hrs_median_ohm`.
+
+    Raises:
+        InputError: There is no such file, a column is missing, or a value is no
+            positive number.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no table {path}: give the path of a CSV file.")
+    with path.open(newline="", errors="replace") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        columns = [tuple(float(row[name]) for row in rows) for name in COLUMNS]
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"The table {path} needs the columns {' and '.join(COLUMNS)} with a number"
+            " in every row."
+        ) from None
+    return ResetTable(v_reset=columns[0], r_hrs=columns[1])
+
+
+def reset_curve(
+    v_reset: Float[Array, "*cells"],
+    width: Float[Array, "*#cells"],
+    card: FilamentCard,
+    params: FilamentParams,
+) -> Float[Array, "*cells"]:
+    """[Ohm] Read resistance of the cell after one RESET pulse from the low state.
+
+    Args:
+        v_reset: [V] Cell voltage of the pulse.
+        width: [s] Its width.
+        card: Gate voltages and read voltage.
+        params: The technology: `card.params()`, or what a fit made of it.
+    """
+    one = jnp.ones_like(v_reset)
+    after = apply_pulse(
+        0 * one, one, v_reset, card.gate_reset * one, width * one, params
+    )
+    return read_resistance(
+        card.v_read * one, card.gate_read * one, after.x, one, params
+    )
+
+
+def low_resistance(
+    card: FilamentCard, params: FilamentParams
+) -> Float[Array, ""]:
+    """[Ohm] Read resistance of a nominal cell without barrier."""
+    one = jnp.ones_like(params.x0)
+    return read_resistance(
+        card.v_read * one, card.gate_read * one, 0 * one, one, params
+    )
+
+
+def residuals(card: FilamentCard, table: ResetTable) -> Float[np.ndarray, " rows"]:
+    """[-] The model's high resistance over the table's, less 1, row by row.
+
+    In jax's default float type; the barrier's Boltzmann factors want float64.
+    """
+    curve = jax.jit(reset_curve, static_argnums=2)
+    v_reset = jnp.asarray(table.v_reset, float)
+    r_hrs = curve(v_reset, jnp.asarray(card.t_reset, float), card, card.params())
+    return np.asarray(r_hrs) / np.asarray(table.r_hrs) - 1
+
+
+def fit_reset_curve(
+    card: FilamentCard, table: ResetTable, r_lrs: float, digits: int = 5
+) -> FilamentCard:
+    """Move the `FITTED` numbers of a card until its curve follows a table.
+
+    Least squares of ln R over the rows, with the low resistance held. The Jacobian is
+    jax's own. Run it in x64 mode.
+
+    Args:
+        card: Where to start, and all that is not fitted.
+        table: What to follow.
+        r_lrs: [Ohm] Read resistance of the cell in its low state.
+        digits: [-] Significant digits that the fitted numbers are rounded to.
+
+    Raises:
+        InputError: Without x64 mode, or where the fit does not end within a factor of
+            10 of the card's numbers.
+    """
+    if not jax.config.read("jax_enable_x64"):
+        raise InputError("A fit needs float64: set JAX_ENABLE_X64=1.")
+    start = card.params()
+    v_reset, width = jnp.asarray(table.v_reset), jnp.asarray(card.t_reset)
+    wanted = jnp.log(jnp.asarray(table.r_hrs))
+
+    def moved(z):
+        change = {n: getattr(start, n) * jnp.exp(z[k]) for k, n in enumerate(FITTED)}
+        return dataclasses.replace(start, **change)
+
+    @jax.jit
+    def misfit(z):
+        params = moved(z)
+        curve = jnp.log(reset_curve(v_reset, width, card, params)) - wanted
+        low = jnp.log(low_resistance(card, params) / r_lrs)
+        return jnp.append(curve, _LRS_WEIGHT * low)
+
+    bound = np.log(_FACTOR)
+    answer = least_squares(
+        misfit,
+        np.zeros(len(FITTED)),
+        jac=jax.jit(jax.jacfwd(misfit)),
+        bounds=(-bound, bound),
+    )
+    if not answer.success or (np.abs(answer.x) > 0.99 * bound).any():
+        raise InputError(
+            "The fit of the RESET curve does not end within a factor of"
+            f" {_FACTOR:g} of the card's numbers: start from another card."
+        )
+    params = moved(answer.x)
+    numbers = {n: float(f"{float(getattr(params, n)):.{digits}g}") for n in FITTED}
+    return dataclasses.replace(card, **numbers)
