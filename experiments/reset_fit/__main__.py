@@ -1,31 +1,27 @@
-"""How well the compact model follows measured RESET voltages, with or without a new fit.
+"""How well the compact model follows measured RESET voltages, as it is or fitted anew.
 
     python -m experiments.reset_fit --table reset_voltage_table.csv
     python -m experiments.reset_fit --table reset_voltage_table.csv --fit
 
 Prints the model's high resistance and its residual at every voltage of the table, the
-low resistance, the growth with the pulse width, and the voltage of SET. With `--fit` the
-fitted numbers are printed too, as lines of a card.
+low resistance, the growth with the pulse width, and the voltage of SET. With `--fit`
+the fitted numbers are printed too, as lines of a card.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
 
-jax.config.update("jax_enable_x64", True)
-
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-import tyro  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from rram_jax.device.cell import read_resistance  # noqa: E402
-from rram_jax.device.filament import FilamentCard, load_filament  # noqa: E402
-from rram_jax.device.pulse import apply_pulse  # noqa: E402
-from rram_jax.device.reset_curve import (  # noqa: E402
+from rram_jax.device.cell import read_resistance
+from rram_jax.device.filament import FilamentCard, load_filament
+from rram_jax.device.pulse import apply_pulse
+from rram_jax.device.reset_curve import (
     FITTED,
     fit_reset_curve,
     low_resistance,
@@ -71,6 +67,7 @@ def set_curve(card: FilamentCard, v_reset: float, v_set: np.ndarray) -> np.ndarr
 def main():
     """Parse arguments and print."""
     settings = tyro.cli(ResetFit)
+    jax.config.update("jax_enable_x64", True)
     console = Console()
     card, table = load_filament(settings.card), read_reset_table(settings.table)
     if settings.fit:
@@ -78,9 +75,7 @@ def main():
         for name in FITTED:
             console.print(f"{name} = {getattr(card, name):g}")
     rows = Table("RESET [V]", "table [Ohm]", "model [Ohm]", "residual")
-    for v, r, e in zip(
-        table.v_reset, table.r_hrs, residuals(card, table), strict=True
-    ):
+    for v, r, e in zip(table.v_reset, table.r_hrs, residuals(card, table), strict=True):
         rows.add_row(f"{v:.2f}", f"{r:.0f}", f"{r * (1 + e):.0f}", f"{100 * e:+.2f} %")
     console.print(rows)
     params = card.params()
@@ -97,8 +92,7 @@ def main():
     for u, r in zip(v_set, set_curve(card, v, v_set), strict=True):
         rows.add_row(f"{u:.2f}", f"{r:.0f}")
     console.print(rows)
-    print_card = {k: getattr(card, k) for k in dataclasses.asdict(card)}
-    console.print(f"card {print_card['name']}: {print_card['source']}")
+    console.print(f"card {card.name}: {card.source}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,10 @@ def access_current(
     v_gate: Float[Array, "*#cells"],
     params: FilamentParams,
 ) -> Float[Array, "*cells"]:
-    """[A] Through the access transistor from `high` to `low`, all [V] above its bulk."""
+    """[A] Through the access transistor; arguments in [V] above its bulk.
+
+    From the node at `high` to the one at `low`; negative where `high` is the lower.
+    """
     v_t = KELVIN * params.t_ambient
     pinch = (v_gate - params.access_threshold) / params.access_slope
 
@@ -55,9 +58,9 @@ def rram_voltage(
 ) -> Float[Array, "*cells"]:
     """[V] Across the RRAM, of the sign of `v_cell`.
 
-    Halving, then Newton steps inside the bracket, a fixed number of both, so that every
-    cell of a batch takes the same time; the gradient is the implicit one. The transistor
-    and the RRAM are monotone, so there is exactly one solution between 0 and `v_cell`.
+    Halving, then Newton steps inside the bracket, a fixed number of both; the gradient
+    is the implicit one. The transistor and the RRAM are monotone, so there is exactly
+    one solution between 0 and `v_cell`.
 
     Args:
         v_cell: [V] V(sl) - V(bl), up to 10 V either way; the lower node is at 0 V.

@@ -204,7 +204,9 @@ class FilamentCard:
     def params(self) -> FilamentParams:
         """The card as arrays of jax's default float type (float64 in x64 mode)."""
         names = [f.name for f in dataclasses.fields(FilamentParams)]
-        return FilamentParams(**{n: jnp.asarray(getattr(self, n), float) for n in names})
+        return FilamentParams(
+            **{n: jnp.asarray(getattr(self, n), float) for n in names}
+        )
 
 
 def filament_names() -> list[str]:

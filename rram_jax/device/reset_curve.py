@@ -96,9 +96,7 @@ def reset_curve(
     )
 
 
-def low_resistance(
-    card: FilamentCard, params: FilamentParams
-) -> Float[Array, ""]:
+def low_resistance(card: FilamentCard, params: FilamentParams) -> Float[Array, ""]:
     """[Ohm] Read resistance of a nominal cell without barrier."""
     one = jnp.ones_like(params.x0)
     return read_resistance(

@@ -11,11 +11,12 @@ and sl above bl, is RESET.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from rram_jax.device.filament import KELVIN, FilamentCard, FilamentParams
-from rram_jax.ngspice.runner import NgspiceRun, run_deck
+from rram_jax.ngspice.runner import run_deck
 
 METRE = 1e9
 """[V/m] Voltage of the state node per barrier thickness."""
@@ -87,17 +88,17 @@ Xr mid bl x filament{tag} x_init={{x_init}} s={{s}} move={{move}}
 
 
 def static_deck(
-    card: FilamentCard, x: Sequence[float], s: Sequence[float], v: np.ndarray
+    subcircuits: str, x: Sequence[float], s: Sequence[float], v: np.ndarray
 ) -> str:
     """Deck that sweeps the voltage across one frozen RRAM per (`x` [m], `s` [-]).
 
     Args:
-        card: The technology.
+        subcircuits: `rram_subcircuits(card)`, or the Verilog-A ones of `ngspice.osdi`.
         x: [m] Barriers.
         s: [-] Cross-sections, one for each barrier.
         v: [V] Evenly spaced, rising.
     """
-    parts = ["* static I-V of frozen filaments", rram_subcircuits(card)]
+    parts = ["* static I-V of frozen filaments", subcircuits]
     for k, (barrier, section) in enumerate(zip(x, s, strict=True)):
         parts += [
             f"E{k} a{k} 0 in 0 1",
@@ -115,14 +116,18 @@ def static_deck(
 
 
 def static_current(
-    card: FilamentCard, x: Sequence[float], s: Sequence[float], v: np.ndarray
+    subcircuits: str,
+    x: Sequence[float],
+    s: Sequence[float],
+    v: np.ndarray,
+    osdi: Sequence[Path] = (),
 ) -> np.ndarray:
     """[A, cells x voltages] What `static_deck` gives in ngspice.
 
     Raises:
         NgspiceError: It did not converge, or cannot be trusted.
     """
-    data = run_deck(static_deck(card, x, s, v)).data
+    data = run_deck(static_deck(subcircuits, x, s, v), osdi=osdi).data
     return np.stack([-data[f"i(e{k})"] for k in range(len(x))])
 
 
@@ -151,21 +156,23 @@ class TrainRun:
 
 
 def train_deck(
-    cell: str,
+    subcircuits: str,
     v_cell: Sequence[float],
     v_gate: Sequence[float],
     width: Sequence[float],
-    options: str = PULSED,
+    *,
+    x: float = 0.0,
+    s: float = 1.0,
 ) -> tuple[str, np.ndarray]:
     """Deck of one 1T1R cell under a train of pulses, and when each of them begins.
 
     Args:
-        cell: Subcircuits, and the instance lines of a cell between the nodes `bl`, `sl`
-            and `gate`, its bulk at 0 and its barrier at the node `x`.
+        subcircuits: `rram_subcircuits(card)`, or the Verilog-A ones of `ngspice.osdi`.
         v_cell: [V] Of each pulse; positive on `sl` (RESET), negative on `bl` (SET).
         v_gate: [V] During each pulse.
         width: [s] At half height: flat top and one edge.
-        options: The `.option` card.
+        x: [m] Barrier before the first pulse.
+        s: [-] Cross-section.
 
     Returns:
         The deck and [s, pulses + 1] begins, the last one the end of the transient.
@@ -182,13 +189,17 @@ def train_deck(
         lines[node] += [(t, 0.0), *top, (t + w + EDGE, 0.0)]
         t += w + EDGE + REST
     begins.append(t)
-    parts = ["* pulses on a 1T1R cell", cell]
+    parts = [
+        "* pulses on a 1T1R cell",
+        subcircuits,
+        f"Xcell bl sl gate 0 x rram1t1r x_init={x * METRE!r} s={s!r}",
+    ]
     for node, points in lines.items():
         points = points or [(0.0, 0.0), (t, 0.0)]
         text = " ".join(f"{a!r} {float(b)!r}" for a, b in points)
         parts.append(f"V{node} {node} 0 PWL({text})")
     parts += [
-        options,
+        PULSED,
         ".save v(sl) v(bl) i(Vsl) i(Vbl) v(x)",
         f".tran {EDGE / 2!r} {t!r}",
         ".end\n",
@@ -197,28 +208,22 @@ def train_deck(
 
 
 def simulate_train(
-    card: FilamentCard,
+    subcircuits: str,
     v_cell: Sequence[float],
     v_gate: Sequence[float],
     width: Sequence[float],
     *,
     x: float = 0.0,
     s: float = 1.0,
+    osdi: Sequence[Path] = (),
 ) -> TrainRun:
-    """Run `train_deck` on the B-source cell, from the barrier `x` [m].
+    """Run `train_deck` and cut the transient into its pulses.
 
     Raises:
         NgspiceError: It did not converge, or cannot be trusted.
     """
-    cell = rram_subcircuits(card) + (
-        f"Xcell bl sl gate 0 x rram1t1r x_init={x * METRE!r} s={s!r}\n"
-    )
-    deck, begins = train_deck(cell, v_cell, v_gate, width)
-    return read_train(run_deck(deck, t_stop=begins[-1]), begins)
-
-
-def read_train(run: NgspiceRun, begins: np.ndarray) -> TrainRun:
-    """Cut a transient of `train_deck` into its pulses."""
+    deck, begins = train_deck(subcircuits, v_cell, v_gate, width, x=x, s=s)
+    run = run_deck(deck, t_stop=begins[-1], osdi=osdi)
     data, time = run.data, run.data["time"]
     power = -(data["v(sl)"] * data["i(vsl)"] + data["v(bl)"] * data["i(vbl)"])
     spent = np.concatenate([[0.0], np.cumsum(np.diff(time) * (power[1:] + power[:-1]))])

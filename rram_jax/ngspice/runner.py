@@ -120,6 +120,7 @@ def run_deck(
     retry: bool = False,
     wanted: Sequence[str] = (),
     peaks: Mapping[str, float] = MappingProxyType({}),
+    osdi: Sequence[Path] = (),
 ) -> NgspiceRun:
     """Simulate one deck in a fresh folder of its own and check all that came out.
 
@@ -140,6 +141,7 @@ def run_deck(
         retry: Go up `LADDER` when the deck does not converge; reported in the result.
         wanted: Vectors, named as in `.save`, that the transient must have given.
         peaks: [V] Vector -> its maximum, known beforehand (`checks.check_vectors`).
+        osdi: Compiled Verilog-A models to load (`ngspice.osdi.compile_model`).
 
     Raises:
         InputError: ngspice is missing, the deck runs commands or has an unknown option,
@@ -170,6 +172,10 @@ def run_deck(
     try:
         for name, text in {**files, **_START_UP}.items():
             (place / name).write_text(text, encoding="utf-8")
+        with (place / ".spiceinit").open("a", encoding="utf-8") as start:
+            for k, model in enumerate(osdi):
+                shutil.copyfile(model, place / f"model{k}.osdi")
+                start.write(f"osdi model{k}.osdi\n")
         while True:
             cards = [f".option {o}" for o in (*solver, *LADDER[:used])]
             text = "\n".join([body, *cards, ".end\n"])
@@ -222,7 +228,7 @@ def _attempt(
     """Run the deck in `place` once; errors do not name the folder yet."""
     (place / "out.raw").unlink(missing_ok=True)
     command = [*_tie(), str(ngspice.path), "-b", "-r", "out.raw", "deck.cir"]
-    code, cpu_s, seconds, rss_bytes = _execute(command, place, timeout_s)
+    code, cpu_s, seconds, rss_bytes = execute(command, place, timeout_s)
     log = (place / "log").read_text(encoding="utf-8", errors="replace")
     if code < 0:
         names = {int(number): number.name for number in signal.Signals}
@@ -261,7 +267,7 @@ def _attempt(
 def _ask_version(path: Path) -> NgspiceInfo:
     try:
         with tempfile.TemporaryDirectory(prefix="ngspice-") as place:
-            _execute([str(path), "--version"], Path(place), timeout_s=20.0)
+            execute([str(path), "--version"], Path(place), timeout_s=20.0)
             answer = (Path(place) / "log").read_text(errors="replace")
     except (OSError, NgspiceError) as error:
         answer = str(error)
@@ -287,11 +293,11 @@ def _tie() -> tuple[str, ...]:
         return ()
     tie = (setpriv, "--pdeathsig", "KILL", "--")
     with tempfile.TemporaryDirectory(prefix="ngspice-") as place:
-        code = _execute([*tie, "true"], Path(place), timeout_s=20.0)[0]
+        code = execute([*tie, "true"], Path(place), timeout_s=20.0)[0]
     return () if code else tie  # BusyBox has a setpriv that lacks the option
 
 
-def _execute(
+def execute(
     command: list[str], place: Path, timeout_s: float
 ) -> tuple[int, float, float, int]:
     """Run a program in `place`, its output in the file `log`, and outlive it.
@@ -315,7 +321,7 @@ def _execute(
 def _watch(
     command: list[str], place: Path, timeout_s: float, stop: threading.Event
 ) -> tuple[int, float, float, int]:
-    """What `_execute` does, until `stop` is set."""
+    """What `execute` does, until `stop` is set."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
