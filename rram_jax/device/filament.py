@@ -24,8 +24,8 @@ that no state leaves it.
 
 References:
     R(x, s) with a sinh, and hopping driven by field and heat, are the shape of the
-    UniMORE model; see T. Zanotti et al., "Physics-based RRAM compact model for multilevel
-    programming across multiple timescales", Journal of Semiconductors, 2026,
+    UniMORE model; see T. Zanotti et al., "Physics-based RRAM compact model for
+    multilevel programming across multiple timescales", Journal of Semiconductors, 2026,
     10.1088/1674-4926/25100024, and the work of F. M. Puglisi and co-workers before it.
     The equations above, with the bounded hopping probability, the linear end-of-range
     factors and V0(x), are ours, and so are all numbers (fitted).
@@ -194,11 +194,11 @@ class FilamentCard:
                     f"Filament card {self.name[:80]!r}: {name} must lie between {low:g}"
                     f" and {high:g}; it is {value:g}."
                 )
-        if not 2 * self.x0 <= self.t_ox:
+        # Below, the resistance could fall with x; above, it overflows float32.
+        if not 2 * self.x0 <= self.t_ox <= 60 * self.x0:
             raise InputError(
-                f"Filament card {self.name[:80]!r} needs x0 <= t_ox / 2, so that the"
-                f" resistance grows with the barrier; it has x0 = {self.x0:g} m and"
-                f" t_ox = {self.t_ox:g} m."
+                f"Filament card {self.name[:80]!r} needs t_ox between 2 x0 and 60 x0; it"
+                f" has x0 = {self.x0:g} m and t_ox = {self.t_ox:g} m."
             )
 
     def params(self) -> FilamentParams:

@@ -6,11 +6,11 @@ Under a constant cell voltage the barrier moves one way only, and what is left t
 
     t(u) = integral of du' / h(x(u')),     E(u) = integral of V I(x(u')) / h(x(u')) du',
 
-so a pulse of width t ends at the root of t(u) = t, however stiff the motion is: an abrupt
-SET, 1e12 times faster at its end than at its start, is no more work than a slow RESET.
-The integrals are Gauss-Legendre sums over panels on which ln h changes by equal amounts;
-the root is found in the panel where it lies. Its gradient is the implicit one, in every
-parameter, in the start state, the voltages and the width.
+so a pulse of width t ends at the root of t(u) = t, however stiff the motion is: an
+abrupt SET, 1e12 times faster at its end than at its start, is no more work than a slow
+RESET. The integrals are Gauss-Legendre sums over panels on which ln h changes by about
+equal amounts; the root is found in the panel where it lies. Its gradient is the
+implicit one, in every parameter, in the start state, the voltages and the width.
 
 Pulses are rectangular: a cell charges and heats within less than 1 ns.
 """
@@ -102,7 +102,8 @@ def apply_train(
     """
 
     def step(x, pulse):
-        result = apply_pulse(x, s, *pulse, params)
+        v, gate, w = pulse
+        result = apply_pulse(x, s, v, gate, w, params)
         return result.x, result
 
     return jax.lax.scan(step, x, (v_cell, v_gate, width))[1]

@@ -150,11 +150,12 @@ def fit_reset_curve(
         low = jnp.log(low_resistance(card, params) / r_lrs)
         return jnp.append(curve, _LRS_WEIGHT * low)
 
+    slope = jax.jit(jax.jacfwd(misfit))
     bound = np.log(_FACTOR)
     answer = least_squares(
         misfit,
         np.zeros(len(FITTED)),
-        jac=jax.jit(jax.jacfwd(misfit)),
+        jac=lambda z: np.asarray(slope(z)),  # type: ignore[arg-type]
         bounds=(-bound, bound),
     )
     if not answer.success or (np.abs(answer.x) > 0.99 * bound).any():

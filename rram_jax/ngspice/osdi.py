@@ -8,11 +8,8 @@ from pathlib import Path
 
 from rram_jax.device.filament import FilamentCard, FilamentParams
 from rram_jax.errors import InputError, NgspiceError
-from rram_jax.ngspice.runner import execute, ngspice_info
+from rram_jax.ngspice.runner import execute
 from rram_jax.spice_files import spice_dir
-
-NEEDS_VERSION = 39
-"""[-] First ngspice whose releases can load OSDI models; builds may still lack it."""
 
 
 def find_compiler() -> Path | None:
@@ -49,20 +46,6 @@ def compile_model(source: Path, folder: Path) -> Path:
         words = " ".join(said.split())[:200]
         raise NgspiceError(f"OpenVAF gave exit code {code} for `{source}`: {words}.")
     return target
-
-
-def can_load(compiled: Path) -> bool:
-    """Whether the ngspice here loads a compiled model."""
-    from rram_jax.ngspice.runner import run_deck
-
-    if ngspice_info().version < NEEDS_VERSION:
-        return False
-    deck = "* does it load\n.model f rram_filament\nVa a 0 0.1\nNf a 0 x f\n.op\n.end\n"
-    try:
-        run_deck(deck, osdi=[compiled])
-    except NgspiceError:
-        return False
-    return True
 
 
 def rram_osdi_subcircuits(card: FilamentCard, tag: str = "") -> str:

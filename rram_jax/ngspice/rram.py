@@ -1,11 +1,13 @@
 """The compact model of `device.filament` and `device.cell` as ngspice subcircuits.
 
-`rram_subcircuits` writes it with behavioural sources, `rram_cell_lines` puts a cell of
-either kind into a deck; `spice/models/rram.va` is the same model in Verilog-A. Both take
-their numbers from the filament card. The state x is the voltage of a node of its
-own, 1 V a nanometre, on a capacitor of 1 nF; a weak pin holds the start value
-for the operating point (time constant 1 s). Polarity as in `device.filament`: p above n,
-and sl above bl, is RESET.
+`rram_subcircuits` writes them with behavioural sources; those of `ngspice.osdi` have the
+same names, nodes and parameters around the Verilog-A models of `spice/models/rram.va`.
+Both take their numbers from the filament card. The barrier is the voltage of a node of
+its own, 1 V a nanometre, on a capacitor of 1 nF; a weak pin holds its start value for
+the operating point (time constant 1 s). Polarity as in `device.filament`: p above n, and
+sl above bl, is RESET.
+
+Any failure of ngspice to converge is the error that `runner.run_deck` makes of it.
 """
 
 import dataclasses
@@ -44,8 +46,9 @@ def rram_subcircuits(card: FilamentCard, tag: str = "") -> str:
     - `access<tag> d g s b`: the access transistor, symmetric in d and s.
     - `rram1t1r<tag> bl sl gate b x`: both in series.
 
-    The node `x` carries the barrier, 1 V a nanometre. `x_init` [V] is the barrier at the start, `s` [-] the cross-section, and
-    `move=0` freezes the barrier, for static sweeps.
+    The node `x` carries the barrier, 1 V a nanometre. Parameters: `x_init` [V] is the
+    barrier at the start, `s` [-] the cross-section, `move=0` freezes the barrier, for
+    static sweeps. `tag` sets the subcircuits of several cards apart in one deck.
     """
     n = _numbers(card)
     v_ta = f"({KELVIN!r}*{n['t_ambient']})"
@@ -100,10 +103,8 @@ def static_deck(
     """
     parts = ["* static I-V of frozen filaments", subcircuits]
     for k, (barrier, section) in enumerate(zip(x, s, strict=True)):
-        parts += [
-            f"E{k} a{k} 0 in 0 1",
-            f"Xr{k} a{k} 0 x{k} filament x_init={barrier * METRE!r} s={section!r} move=0",
-        ]
+        start = f"x_init={barrier * METRE!r} s={section!r} move=0"
+        parts += [f"E{k} a{k} 0 in 0 1", f"Xr{k} a{k} 0 x{k} filament {start}"]
     step = (v[-1] - v[0]) / (len(v) - 1)
     parts += [
         "Vin in 0 0",
@@ -149,7 +150,7 @@ class TrainRun:
     """[J, pulses] Taken out of the drivers of bit and source line by each pulse."""
 
     current: np.ndarray
-    """[A, pulses] Through the cell at the end of each pulse's flat top, from sl to bl."""
+    """[A, pulses] From sl through the cell to bl, at the end of each flat top."""
 
     cpu_s: float
     """[s] User and system time of ngspice."""
