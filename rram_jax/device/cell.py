@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from rram_jax.device.filament import KELVIN, FilamentParams, current
 from rram_jax.types import Array, Float
 
-_HALVINGS, _NEWTON_STEPS = 9, 7
+_HALVINGS, _STEPS = 9, 16
 """After the halvings the bracket is below both voltage scales, V_T and V0, for cell
 voltages up to 10 V; from there Newton's error is squared in each step."""
 
@@ -58,8 +58,8 @@ def rram_voltage(
 ) -> Float[Array, "*cells"]:
     """[V] Across the RRAM, of the sign of `v_cell`.
 
-    Halving, then Newton steps inside the bracket, a fixed number of both; the gradient
-    is the implicit one. The transistor and the RRAM are monotone, so there is exactly
+    Halving, then Newton steps inside the bracket, a fixed number of both (see
+    `_HALVINGS`); the gradient is the implicit one. The transistor and the RRAM are monotone, so there is exactly
     one solution between 0 and `v_cell`.
 
     Args:
@@ -79,20 +79,20 @@ def rram_voltage(
         return current(v, x, s, params) - access_current(low, high, v_gate, params)
 
     def solve(fn, start):
-        def halve(_, bracket):
-            a, b = bracket
-            middle = (a + b) / 2
-            above = fn(middle) > 0
-            return jnp.where(above, a, middle), jnp.where(above, middle, b)
-
-        def newton(_, v):
-            value, slope = jax.jvp(fn, (v,), (jnp.ones_like(v),))
-            # No slope is left where a closed transistor meets an underflow.
-            return jnp.clip(v - value / jnp.maximum(slope, tiny), a, b)
-
         tiny = jnp.finfo(start.dtype).tiny
-        a, b = jax.lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros_like(size), size))
-        return jax.lax.fori_loop(0, _NEWTON_STEPS, newton, (a + b) / 2)
+
+        def closer(k, bracket):
+            v, a, b = bracket
+            value, slope = jax.jvp(fn, (v,), (jnp.ones_like(v),))
+            above = value > 0
+            a, b = jnp.where(above, a, v), jnp.where(above, v, b)
+            # No slope is left where a closed transistor meets an underflow.
+            newton = v - value / jnp.maximum(slope, tiny)
+            newton = jnp.clip(newton, a, b)
+            return jnp.where(k < _HALVINGS, (a + b) / 2, newton), a, b
+
+        bracket = (start, jnp.zeros_like(size), size)
+        return jax.lax.fori_loop(0, _STEPS, closer, bracket)[0]
 
     def tangent_solve(linear, y):
         tiny = jnp.finfo(y.dtype).tiny

@@ -197,8 +197,8 @@ class FilamentCard:
         # Below, the resistance could fall with x; above, it overflows float32.
         if not 2 * self.x0 <= self.t_ox <= 60 * self.x0:
             raise InputError(
-                f"Filament card {self.name[:80]!r} needs t_ox between 2 x0 and 60 x0; it"
-                f" has x0 = {self.x0:g} m and t_ox = {self.t_ox:g} m."
+                f"Filament card {self.name[:80]!r} needs t_ox between 2 x0 and 60 x0;"
+                f" it has x0 = {self.x0:g} m and t_ox = {self.t_ox:g} m."
             )
 
     def params(self) -> FilamentParams:

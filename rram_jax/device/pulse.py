@@ -32,8 +32,9 @@ _STILL = 1e-12
 """[1/s] Slower rates count as this one: no pulse of seconds moves such a barrier."""
 
 _PANELS, _SAMPLES = 48, 96
-_NODES, _WEIGHTS = ((0.5 * a) for a in np.polynomial.legendre.leggauss(8))
-_HALVINGS, _NEWTON_STEPS = 8, 5
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+_NODES, _WEIGHTS = (1 + _NODES) / 2, _WEIGHTS / 2
+_HALVINGS, _STEPS = 6, 12
 
 
 @register_record
@@ -58,7 +59,7 @@ def apply_pulse(
 ) -> PulseResult:
     """One rectangular pulse on every cell; all arguments broadcast.
 
-    Differentiable in everything but the polarity. Use float64 where 1 % matters: in
+    Differentiable (once) in everything but the polarity. Use float64 where 1 % matters: in
     float32 a barrier's Boltzmann factors keep some five digits.
 
     Args:
@@ -111,32 +112,37 @@ def apply_train(
 
 def _pulse(x_start, s, v_cell, v_gate, width, params):
     """(x, energy) after one pulse on one cell."""
+    stop = jax.lax.stop_gradient
     reset = v_cell >= 0
     d_start = jnp.where(reset, params.t_ox - x_start, x_start)
     smallest = _DEEPEST * params.t_ox
-    stop = jax.lax.stop_gradient
     deepest = stop(jnp.log(jnp.maximum(d_start, smallest) / smallest))
+    cell = (x_start, d_start, s, v_cell, v_gate, params)
+    frozen = jax.tree.map(stop, cell)  # for what only chooses where to look
 
-    def barrier(u):
+    def barrier(u, cell):
+        x_start, d_start = cell[:2]
         moved = -d_start * jnp.expm1(-u)
         return x_start + jnp.where(reset, moved, -moved)
 
-    def speed_and_power(u):
-        x = barrier(u)
+    def speed_and_power(u, cell):
+        _, _, s, v_cell, v_gate, params = cell
+        x = barrier(u, cell)
         v = rram_voltage(v_cell, v_gate, x, s, params)
         h = jnp.maximum(relative_rate(v, x, s, params), _STILL)
         return h, v_cell * current(v, x, s, params)
 
-    def integrals(start, end):
-        """Time and energy between depths; the nodes stand on a new last axis."""
+    def integrals(start, end, cell):
+        """Time and energy between depths, then h and power at the end."""
         length = (end - start)[..., None]
-        u = start[..., None] + length * (0.5 + jnp.asarray(_NODES, length.dtype))
-        h, power = speed_and_power(u)
-        weighted = jnp.asarray(_WEIGHTS, length.dtype) * length / h
-        return weighted.sum(-1), (weighted * power).sum(-1)
+        nodes = jnp.asarray([*_NODES, 1.0], length.dtype)
+        h, power = speed_and_power(start[..., None] + length * nodes, cell)
+        dt = jnp.asarray(_WEIGHTS, length.dtype) * length / h[..., :-1]
+        energy = dt * power[..., :-1]
+        return dt.sum(-1), energy.sum(-1), h[..., -1], power[..., -1]
 
-    edges = stop(_panel_edges(lambda u: jnp.log(speed_and_power(u)[0]), deepest))
-    times, energies = integrals(edges[:-1], edges[1:])
+    edges = stop(_panel_edges(lambda u: speed_and_power(u, frozen)[0], deepest))
+    times, energies, _, _ = integrals(edges[:-1], edges[1:], cell)
     at_edge = jnp.concatenate([jnp.zeros_like(times[:1]), jnp.cumsum(times)])
     energy_at_edge = jnp.concatenate([jnp.zeros_like(times[:1]), jnp.cumsum(energies)])
     ended = at_edge[-1] > width  # else the barrier reaches its end within the pulse
@@ -144,42 +150,33 @@ def _pulse(x_start, s, v_cell, v_gate, width, params):
     left, right = edges[panel], edges[panel + 1]
     missing = width - at_edge[panel]
 
-    def beyond(u):
-        """[s] By which depth `u` is reached too late, relative to the panel's time."""
-        late = integrals(left, u)[0] - missing
-        scale = jnp.maximum(stop(times[panel]), jnp.finfo(late.dtype).tiny)
-        return jnp.where(ended, late / scale, u - right)
+    def closer(k, bracket):
+        u, a, b = bracket
+        time, _, h, _ = integrals(left, u, frozen)
+        late = time > stop(missing)
+        a, b = jnp.where(late, a, u), jnp.where(late, u, b)
+        newton = u + h * (stop(missing) - time)
+        newton = jnp.clip(newton, a, b)
+        return jnp.where(k < _HALVINGS, (a + b) / 2, newton), a, b
 
-    def solve(fn, start):
-        def halve(_, bracket):
-            a, b = bracket
-            middle = (a + b) / 2
-            above = fn(middle) > 0
-            return jnp.where(above, a, middle), jnp.where(above, middle, b)
-
-        def newton(_, u):
-            value, slope = jax.jvp(fn, (u,), (jnp.ones_like(u),))
-            return jnp.clip(u - value / slope, a, b)
-
-        a, b = jax.lax.fori_loop(0, _HALVINGS, halve, (left, right))
-        return jax.lax.fori_loop(0, _NEWTON_STEPS, newton, (a + b) / 2)
-
-    end = jax.lax.custom_root(
-        beyond, stop(right), solve, lambda linear, y: y / linear(jnp.ones_like(y))
-    )
-    end = jnp.where(ended, end, right)
-    energy = energy_at_edge[panel] + integrals(left, end)[1]
-    rest = jnp.where(ended, 0.0, width - at_edge[-1])
-    return barrier(end), energy + rest * speed_and_power(end)[1]
+    start = ((left + right) / 2, left, right)
+    end = jax.lax.fori_loop(0, _STEPS, closer, start)[0]
+    end = stop(jnp.where(ended, end, right))
+    time, energy, h, power = integrals(left, end, cell)
+    # One more Newton step, which carries the implicit gradient: du = h dt, dE = P dt.
+    # Where the barrier has arrived, this is the rest of the pulse: its energy only.
+    rest = missing - time
+    end = end + jnp.where(ended, h * rest, 0.0)
+    return barrier(end, cell), energy_at_edge[panel] + energy + power * rest
 
 
-def _panel_edges(log_speed, deepest):
-    """Depths between which ln h changes by equal amounts, from 0 to `deepest`."""
+def _panel_edges(speed, deepest):
+    """Depths between which ln h changes by about equal amounts, 0 to `deepest`."""
     part = jnp.linspace(0.0, 1.0, _SAMPLES + 1, dtype=deepest.dtype)
     depth = deepest * part**2  # fine where it starts: deep down h does not change
-    change = jnp.abs(jnp.diff(log_speed(depth)))
-    # No panel may be much wider than in a plain grid, no flat end left without any.
-    share = change + 0.5 * change.sum() / _SAMPLES + 0.1
+    change = jnp.abs(jnp.diff(jnp.log(speed(depth))))
+    # Half of the panels go where it changes, the others are spread like the samples.
+    share = change + change.mean() + 0.01
     total = jnp.concatenate([jnp.zeros_like(share[:1]), jnp.cumsum(share)])
     wanted = jnp.linspace(0.0, 1.0, _PANELS + 1, dtype=deepest.dtype) * total[-1]
     return jnp.interp(wanted, total, depth)

@@ -1,11 +1,11 @@
 """The compact model of `device.filament` and `device.cell` as ngspice subcircuits.
 
-`rram_subcircuits` writes them with behavioural sources; those of `ngspice.osdi` have the
-same names, nodes and parameters around the Verilog-A models of `spice/models/rram.va`.
-Both take their numbers from the filament card. The barrier is the voltage of a node of
-its own, 1 V a nanometre, on a capacitor of 1 nF; a weak pin holds its start value for
-the operating point (time constant 1 s). Polarity as in `device.filament`: p above n, and
-sl above bl, is RESET.
+`rram_subcircuits` writes them with behavioural sources; those of `ngspice.osdi` have
+the same names, nodes and parameters around the Verilog-A models of
+`spice/models/rram.va`. Both take their numbers from the filament card. The barrier is
+the voltage of a node of its own, 1 V a nanometre, on a capacitor of 1 nF; a weak pin
+holds its start value for the operating point (time constant 1 s). Polarity as in
+`device.filament`: p above n, and sl above bl, is RESET.
 
 Any failure of ngspice to converge is the error that `runner.run_deck` makes of it.
 """
