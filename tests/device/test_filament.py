@@ -135,10 +135,10 @@ def test_rates_by_hand():
         i = float(current(*arrays(v), x, s, params))
         v_t = KELVIN * (310.0 + 7e5 * v * i)
         if v > 0:
-            nu, e, u = 3e12, 1.1, 1.2e-9 * 0.9 / (1.3e-9 + 0.3e-9)
+            nu, e, u = 3e12, 1.12, 1.2e-9 * 0.9 / (1.3e-9 + 0.3e-9)
             left = 6e-9 - 0.3e-9
         else:
-            nu, e, u = 2e13, 1.25, 1.7e-9 * 0.7 / (0.45e-9 + 0.3e-9)
+            nu, e, u = 2e13, 1.1, 1.9e-9 * 0.7 / (0.45e-9 + 0.3e-9)
             left = -0.3e-9
         share = 1 / (1 + np.exp((e - u) / v_t)) - 1 / (1 + np.exp(e / v_t))
         # exp(30) turns rounding of its argument into some 1e-14.
