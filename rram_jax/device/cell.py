@@ -59,8 +59,8 @@ def rram_voltage(
     """[V] Across the RRAM, of the sign of `v_cell`.
 
     Halving, then Newton steps inside the bracket, a fixed number of both (see
-    `_HALVINGS`); the gradient is the implicit one. The transistor and the RRAM are monotone, so there is exactly
-    one solution between 0 and `v_cell`.
+    `_HALVINGS`); the gradient is the implicit one. The transistor and the RRAM are
+    monotone, so there is exactly one solution between 0 and `v_cell`.
 
     Args:
         v_cell: [V] V(sl) - V(bl), up to 10 V either way; the lower node is at 0 V.

@@ -59,8 +59,8 @@ def apply_pulse(
 ) -> PulseResult:
     """One rectangular pulse on every cell; all arguments broadcast.
 
-    Differentiable (once) in everything but the polarity. Use float64 where 1 % matters: in
-    float32 a barrier's Boltzmann factors keep some five digits.
+    Differentiable (once) in everything but the polarity. In float32 a barrier's
+    Boltzmann factors keep some five digits; fits want float64.
 
     Args:
         x: [m] Barriers before the pulse, within [0, t_ox].

@@ -168,14 +168,15 @@ def run_deck(
     # Of two settings ngspice takes the last: ours come after the deck's own.
     body = re.sub(r"(?im)^[ \t]*\.end[ \t]*$[\s\S]*", "", deck).rstrip()
     solver = [("klu" if klu else "sparse")] if ngspice.klu else []
+    models = {f"model{k}.osdi": model for k, model in enumerate(osdi)}
+    load = "".join(f"osdi {name}\n" for name in models)
+    start_up = {**_START_UP, ".spiceinit": _START_UP[".spiceinit"] + load}
     used, place = 0, _make_folder(folder)
     try:
-        for name, text in {**files, **_START_UP}.items():
+        for name, text in {**files, **start_up}.items():
             (place / name).write_text(text, encoding="utf-8")
-        with (place / ".spiceinit").open("a", encoding="utf-8") as start:
-            for k, model in enumerate(osdi):
-                shutil.copyfile(model, place / f"model{k}.osdi")
-                start.write(f"osdi model{k}.osdi\n")
+        for name, model in models.items():
+            shutil.copyfile(model, place / name)
         while True:
             cards = [f".option {o}" for o in (*solver, *LADDER[:used])]
             text = "\n".join([body, *cards, ".end\n"])
