@@ -23,12 +23,11 @@ falls. Both rates are bounded, vanish without voltage and at their end of [0, t_
 that no state leaves it.
 
 References:
-    R(x, s) with a sinh, and hopping driven by field and heat, are the shape of the
-    UniMORE model; see T. Zanotti et al., "Physics-based RRAM compact model for
-    multilevel programming across multiple timescales", Journal of Semiconductors, 2026,
-    10.1088/1674-4926/25100024, and the work of F. M. Puglisi and co-workers before it.
-    The equations above, with the bounded hopping probability, the linear end-of-range
-    factors and V0(x), are ours, and so are all numbers (fitted).
+    A barrier and a cross-section, a sinh, and hopping driven by field and heat are the
+    shape of the models of F. M. Puglisi, P. Pavan, L. Larcher and co-workers, whose
+    published parameters are not at hand. The equations above, with the bounded hopping
+    probability, the linear end-of-range factors and V0(x), are ours, and so are all
+    numbers (fitted).
 """
 
 import dataclasses
