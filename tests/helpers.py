@@ -143,7 +143,7 @@ def without_type_checks():
 def is_one_sentence(error: BaseException) -> bool:
     """Whether a message is a single line that ends like a sentence."""
     text = str(error)
-    return "\n" not in text and text.endswith(".") and 20 < len(text) < 500
+    return "\n" not in text and text.endswith(".") and 20 < len(text) < 600
 
 
 def count_calls(monkeypatch, module, name: str) -> list[None]:

@@ -201,8 +201,8 @@ def test_a_missing_file_is_told(capsys):
         ("evaluate ck --sigma-lrs 0.1 -0.2", "got -0.2"),
         ("evaluate ck --chips 0", "--chips and --images of 1 or more; got 0 chips"),
         ("evaluate ck --v-read 3", "v_read must lie between"),
-        ("device show", "such as `rram-jax device show bench-r10`"),
-        ("device list bench-r10", "and only there"),
+        ("device show", "`device show` needs a card"),
+        ("device list bench-r10", "stands after `show`, `fit` or `sample` only"),
     ],
 )
 def test_values_that_a_record_refuses(capsys, argv, told):

@@ -1,6 +1,7 @@
 """`rram-jax verify`: the whole network in ngspice, beside the surrogate."""
 
 import threading
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def run_decks(
     bar: Progress,
     label: str,
     stop: threading.Event | None = None,
-    slots: threading.Semaphore | None = None,
+    slots: Semaphore | None = None,
 ) -> Path:
     """Do the work of `verify` under somebody's progress bar; returns the folder.
 

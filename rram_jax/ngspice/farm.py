@@ -4,12 +4,13 @@ import os
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Semaphore
 from typing import TypeVar
 
 from rram_jax.errors import InputError
@@ -31,7 +32,7 @@ def run_jobs(
     workers: int | None,
     on_done: Callable[[int, Result], None],
     stop: threading.Event | None = None,
-    slots: threading.Semaphore | None = None,
+    slots: Semaphore | None = None,
 ) -> None:
     """Call `function` on every job in worker processes.
 
@@ -47,8 +48,8 @@ def run_jobs(
         on_done: Called here as `on_done(index, result)`, in the order of completion.
         stop: Set from another thread, which is how Ctrl-C reaches a thread that is not
             the main one, it ends the workers as Ctrl-C does.
-        slots: Shared by calls in several threads: a job waits for one and holds it
-            while it runs. None lets all workers run at once.
+        slots: From `make_slots`, shared by calls in several threads: a job waits for
+            one in its worker and holds it while it runs. None lets all workers run.
 
     Raises:
         InputError: `workers` is below one.
@@ -64,40 +65,21 @@ def run_jobs(
     context = get_context("spawn")
     lifeline, held = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), context, initializer=_follow, initargs=(lifeline,)
+        min(workers, len(jobs)),
+        context,
+        initializer=_follow,
+        initargs=(lifeline, slots),
     )
-    waiting, index = deque(range(len(jobs))), {}
-
-    def take() -> bool:
-        # A job that waited in the pool would hold a slot while it does.
-        return slots is None or (len(index) < workers and slots.acquire(blocking=False))
-
-    def give(n: int) -> None:
-        if slots is not None and n:
-            slots.release(n)
-
     try:
-        while waiting or index:
-            while waiting and take():
-                try:
-                    future = pool.submit(_call, function, jobs[waiting[0]])
-                except BaseException:
-                    give(1)
-                    raise
-                index[future] = waiting.popleft()
+        index = {pool.submit(_call, function, job): k for k, job in enumerate(jobs)}
+        while index:
             if stop and stop.is_set():
-                left = len(index) + len(waiting)
-                raise Stopped(f"{left} of {len(jobs)} jobs were not done.")
-            if not index:  # all slots are others'
-                time.sleep(_GLANCE_S)
-                continue
-            glance = _GLANCE_S if stop or waiting else None
+                raise Stopped(f"{len(index)} of {len(jobs)} jobs were not done.")
+            glance = _GLANCE_S if stop else None
             done, _ = wait(index, glance, return_when=FIRST_COMPLETED)
             # Results first, so that the error of one job costs no finished other.
             for future in sorted(done, key=lambda f: f.exception() is not None):
-                k = index.pop(future)
-                give(1)
-                on_done(k, future.result())
+                on_done(index.pop(future), future.result())
     except BaseException as error:
         held.close()
         if isinstance(error, BrokenProcessPool):
@@ -108,7 +90,6 @@ def run_jobs(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-        give(len(index))
         held.close()
         lifeline.close()
 
@@ -118,24 +99,28 @@ class _Stop(BaseException):
 
 
 _in_job = False  # of this worker: `_Stop` must not escape to the pool, which eats it
+_slots: AbstractContextManager = nullcontext()  # of this worker
 
 
 def _call(function: Callable[[Job], Result], job: Job) -> Result:
     global _in_job
     try:
         _in_job = True
-        return function(job)
+        with _slots:
+            return function(job)
     except _Stop:
         os._exit(1)
     finally:
         _in_job = False
 
 
-def _follow(lifeline: Connection) -> None:
+def _follow(lifeline: Connection, slots: Semaphore | None) -> None:
     """Make this worker stop when the other end of `lifeline` closes.
 
     The pool itself leaves a worker in its job when the parent dies.
     """
+    global _slots
+    _slots = slots or nullcontext()
 
     def stop(*_) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # let the cleaning up finish
@@ -152,6 +137,11 @@ def _follow(lifeline: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, stop)
     threading.Thread(target=watch, daemon=True).start()
+
+
+def make_slots(n: int) -> Semaphore:
+    """Make `n` slots for `run_jobs`; `release` adds one."""
+    return get_context("spawn").Semaphore(n)
 
 
 def cores() -> int:

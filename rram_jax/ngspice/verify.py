@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def verify(
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: threading.Event | None = None,
-    slots: threading.Semaphore | None = None,
+    slots: Semaphore | None = None,
 ) -> Verification:
     """Simulate images on chips at transistor level and compare with the surrogate.
 
