@@ -77,7 +77,7 @@ _HOME = {
     "verify": "ngspice.verify",
 }
 
-__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]  # lazy
 
 
 def __getattr__(name: str) -> Any:

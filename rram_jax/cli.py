@@ -101,7 +101,7 @@ def read_arguments(name: str, arguments: list[str]) -> Any:
 
     def take(
         config: Annotated[Path | None, option] = None,
-        settings: Annotated[record, tyro.conf.arg(name="")] = defaults,  # pyright: ignore[reportInvalidTypeForm]
+        settings: Annotated[record, tyro.conf.arg(name="")] = defaults,  # pyright: ignore[reportInvalidTypeForm]  # chosen at run time
     ):
         return settings
 
@@ -191,15 +191,15 @@ def _registry() -> ConstructorRegistry:
         default = info.default
         if not isinstance(default, NetworkConfig):
             default = NetworkConfig()
-        options = StructFieldSpec(
+        options: Any = Annotated[_NetworkOptions, tyro.conf.arg(name="")]
+        field = StructFieldSpec(
             name="options",
-            # Pyright takes no Annotated for a type; tyro does.
-            type=Annotated[_NetworkOptions, tyro.conf.arg(name="")],  # type: ignore
+            type=options,
             default=_NetworkOptions(**vars(default)),
         )
         return StructConstructorSpec(
             instantiate=lambda options: NetworkConfig(**vars(options)),
-            fields=(options,),
+            fields=(field,),
         )
 
     return registry

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,37 @@ MAX_BYTES = 200_000
 """[byte] A larger file is no card or configuration of ours."""
 
 T = TypeVar("T")
+
+
+def packaged_names(folder: Traversable) -> list[str]:
+    """Names of the records in a folder of the package, sorted."""
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def load_record(
+    name_or_path: str | Path, folder: Traversable, cls: type[T], what: str
+) -> T:
+    """Read a record by the name of a packaged file or by the path of a user's.
+
+    Args:
+        name_or_path: Which; a packaged name comes first.
+        folder: Of the package's records.
+        cls: As in `read_record`.
+        what: What it is, for messages: "device card".
+
+    Raises:
+        InputError: There is no such record, or its text is not a valid one.
+    """
+    name, names = str(name_or_path), packaged_names(folder)
+    if name in names:
+        text = (folder / f"{name}.toml").read_text()
+        return parse_record(text, cls, f"{what} {name}")
+    if not Path(name).is_file():
+        raise InputError(
+            f"There is no {what} {name!r}: give the path of a TOML file or one of"
+            f" {', '.join(names)}."
+        )
+    return read_record(name, cls, what)
 
 
 def read_record(path: str | Path, cls: type[T], what: str) -> T:

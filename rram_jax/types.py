@@ -1,7 +1,7 @@
 """Aliases and the record decorator that every layer uses."""
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 from jaxtyping import Array as Array
@@ -23,8 +23,8 @@ def register_record(cls: type[T]) -> type[T]:
     Unflattening skips `__init__`, so that masks, shapes and tangents (leaves that are
     no arrays) pass through type-checked records.
     """
-    # Nothing but a dataclass fits, which no TypeVar can say.
-    names = tuple(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
+    record: Any = cls  # nothing but a dataclass fits, which no TypeVar can say
+    names = tuple(f.name for f in dataclasses.fields(record))
     keys = tuple(jax.tree_util.GetAttrKey(n) for n in names)
 
     def unflatten(_, leaves):

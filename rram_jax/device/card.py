@@ -9,7 +9,7 @@ from pathlib import Path
 import jax.numpy as jnp
 
 from rram_jax.errors import InputError
-from rram_jax.toml_file import parse_record, read_record
+from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float, register_record
 
 
@@ -237,10 +237,12 @@ class DeviceCard:
         )
 
 
+_PACKAGED = resources.files("rram_jax.device") / "presets"
+
+
 def preset_names() -> list[str]:
     """Names of the cards that come with the package."""
-    folder = resources.files("rram_jax.device") / "presets"
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+    return packaged_names(_PACKAGED)
 
 
 def load_card(name_or_path: str | Path) -> DeviceCard:
@@ -249,13 +251,4 @@ def load_card(name_or_path: str | Path) -> DeviceCard:
     Raises:
         InputError: There is no such card, or its text is not a valid one.
     """
-    name = str(name_or_path)
-    if name in preset_names():
-        preset = resources.files("rram_jax.device") / "presets" / f"{name}.toml"
-        return parse_record(preset.read_text(), DeviceCard, f"device card {name}")
-    if not Path(name).is_file():
-        raise InputError(
-            f"There is no device card {name!r}: give the path of a TOML file or one of"
-            f" {', '.join(preset_names())}."
-        )
-    return read_record(name, DeviceCard, "device card")
+    return load_record(name_or_path, _PACKAGED, DeviceCard, "device card")

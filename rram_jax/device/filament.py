@@ -39,7 +39,7 @@ import jax
 import jax.numpy as jnp
 
 from rram_jax.errors import InputError
-from rram_jax.toml_file import parse_record, read_record
+from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float, register_record
 
 KELVIN = 8.617333262145179e-5
@@ -208,10 +208,12 @@ class FilamentCard:
         )
 
 
+_PACKAGED = resources.files("rram_jax.device") / "filaments"
+
+
 def filament_names() -> list[str]:
-    """Names of the filament cards that come with the package."""
-    folder = resources.files("rram_jax.device") / "filaments"
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+    """Names of the cards that come with the package."""
+    return packaged_names(_PACKAGED)
 
 
 def load_filament(name_or_path: str | Path) -> FilamentCard:
@@ -220,16 +222,7 @@ def load_filament(name_or_path: str | Path) -> FilamentCard:
     Raises:
         InputError: There is no such card, or its text is not a valid one.
     """
-    name = str(name_or_path)
-    if name in filament_names():
-        packaged = resources.files("rram_jax.device") / "filaments" / f"{name}.toml"
-        return parse_record(packaged.read_text(), FilamentCard, f"filament card {name}")
-    if not Path(name).is_file():
-        raise InputError(
-            f"There is no filament card {name!r}: give the path of a TOML file or one"
-            f" of {', '.join(filament_names())}."
-        )
-    return read_record(name, FilamentCard, "filament card")
+    return load_record(name_or_path, _PACKAGED, FilamentCard, "filament card")
 
 
 def resistance(

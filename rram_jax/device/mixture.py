@@ -127,7 +127,7 @@ def fit_mixture(
             least_squares(
                 distance,
                 _pack(s, width),
-                jac=slope,  # pyright: ignore[reportArgumentType]
+                jac=slope,  # pyright: ignore[reportArgumentType]  # stub: str
                 method="lm",
                 xtol=1e-6,
                 ftol=1e-6,

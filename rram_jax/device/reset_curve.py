@@ -155,7 +155,7 @@ def fit_reset_curve(
     answer = least_squares(
         misfit,
         np.zeros(len(FITTED)),
-        jac=lambda z: np.asarray(slope(z)),  # type: ignore[arg-type]
+        jac=lambda z: np.asarray(slope(z)),  # type: ignore[arg-type]  # stub: str
         bounds=(-bound, bound),
     )
     if not answer.success or (np.abs(answer.x) > 0.99 * bound).any():

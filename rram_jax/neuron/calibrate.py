@@ -116,7 +116,7 @@ def fit_neuron(
         best = least_squares(
             lambda x: np.asarray(residual(x)),
             np.array([1.0, 0.0, 0.4, 0.1]),
-            jac=lambda x: np.asarray(slope(x)),  # pyright: ignore[reportArgumentType]
+            jac=lambda x: np.asarray(slope(x)),  # type: ignore[arg-type]  # stub: str
         )
     fitted = {
         name: float(x * unit)

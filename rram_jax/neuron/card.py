@@ -17,7 +17,7 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.model import NeuronParams
 from rram_jax.neuron.transistors import MISMATCHED
-from rram_jax.toml_file import parse_record, read_record
+from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float
 
 
@@ -299,10 +299,12 @@ def with_card(config: NeuronConfig, card: NeuronCard) -> NeuronConfig:
     return dataclasses.replace(config, ramp_advance=0.5 + card.at(config, "offset"))
 
 
+_PACKAGED = resources.files("rram_jax.neuron") / "presets"
+
+
 def preset_names() -> list[str]:
     """Names of the cards that come with the package."""
-    folder = resources.files("rram_jax.neuron") / "presets"
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+    return packaged_names(_PACKAGED)
 
 
 def load_neuron_card(name_or_path: str | Path = "gmc-130nm") -> NeuronCard:
@@ -311,13 +313,4 @@ def load_neuron_card(name_or_path: str | Path = "gmc-130nm") -> NeuronCard:
     Raises:
         InputError: There is no such card, or its text is not a valid one.
     """
-    name = str(name_or_path)
-    if name in preset_names():
-        text = resources.files("rram_jax.neuron") / "presets" / f"{name}.toml"
-        return parse_record(text.read_text(), NeuronCard, f"neuron card {name}")
-    if not Path(name).is_file():
-        raise InputError(
-            f"There is no neuron card {name!r}: give the path of a TOML file or one of"
-            f" {', '.join(preset_names())}."
-        )
-    return read_record(name, NeuronCard, "neuron card")
+    return load_record(name_or_path, _PACKAGED, NeuronCard, "neuron card")

@@ -58,8 +58,7 @@ T_START = 20e-9
 shortly before."""
 
 OPTIONS = ".option method=gear reltol=1e-3"
-"""Codes and counts as with reltol 1e-4, in half its time. trap and bypass moved codes;
-trtol = 10 moved 4 of 40 output counts by one for 8 % less time."""
+"""Codes and counts as with reltol 1e-4; trap, bypass and a larger trtol moved some."""
 
 BLOCKS = ("gm", "latch", "gate", "bias", "driver")
 """Supplies, one ammeter each: node and source `vdd_gm` and so on. `gate` is the pulse

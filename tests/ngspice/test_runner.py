@@ -311,10 +311,10 @@ def test_an_interruption_at_any_moment_leaves_no_process(fake):
     wait_until(lambda: not any(is_alive(int(pid)) for pid in pids.read_text().split()))
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("setpriv") is None,
-    reason="needs Linux and the setpriv of util-linux",
-)
+NO_SETPRIV = sys.platform != "linux" or shutil.which("setpriv") is None
+
+
+@pytest.mark.skipif(NO_SETPRIV, reason="needs Linux and the setpriv of util-linux")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ngspice_dies_with_its_caller(fake, tmp_path, number):
     pids = fake("echo $$ > PIDS\nexec sleep 600")
