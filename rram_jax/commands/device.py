@@ -27,7 +27,7 @@ from rram_jax.run_folder import check_writable, write_json, write_text
 N_CELLS = 100_000
 """[-] Cells sampled in each state."""
 
-REPLICATES = 200
+REPLICATES = 500
 """[-] Bootstrap samples of `device fit`."""
 
 CHUNK = 100_000
@@ -131,20 +131,20 @@ def _check_new(path: Path, overwrite: bool) -> None:
 
 
 def _tell_cells(fit: DeviceFit) -> None:
-    left_out = {
-        "stuck in LRS": fit.stuck_lrs,
-        "stuck in HRS": fit.stuck_hrs,
-        "swapped (LRS reads above HRS)": fit.swapped,
+    told = {
+        "Left out of the fit, stuck in LRS": fit.stuck_lrs,
+        "Left out of the fit, stuck in HRS": fit.stuck_hrs,
+        "Swapped (LRS reads above HRS) and kept": fit.swapped,
     }
-    n_out = sum(map(len, left_out.values()))
+    n_out = len(fit.stuck_lrs) + len(fit.stuck_hrs)
     say(
         f"{fit.n_cells} cells, {fit.n_rows:,} rows; {fit.n_cells - n_out} cells switch,"
         f" with {fit.n_inverted} rows whose HRS is below their LRS."
     )
-    for kind, cells in left_out.items():
+    for kind, cells in told.items():
         if cells:
             listed = ", ".join(map(str, cells[:20])) + ", ..." * (len(cells) > 20)
-            say(f"Left out of the fit, {kind}: {len(cells)} ({listed}).")
+            say(f"{kind}: {len(cells)} ({listed}).")
 
 
 def _show_fit(fit: DeviceFit) -> None:

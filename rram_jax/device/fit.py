@@ -1,15 +1,16 @@
 """A device card from a user's measurements, with intervals of confidence.
 
 The law of each state (`mixture.py`) is fitted to quantiles over all cycles of all cells
-that switch. Which part of it is device-to-device comes from normal scores (the standard
-normal number at the rank of each resistance), split into variance components by the
-one-way analysis of variance with random effects, which for equally many cycles a cell
-is restricted maximum likelihood: S. R. Searle, G. Casella, C. E. McCulloch, Variance
-Components, 1992, 10.1002/9780470316856, section 3.6 (unequal numbers: equation for
-n_0 there). Scores are the normal numbers of `cycles.py`, up to the misfit of the law.
-Intervals are percentiles of a bootstrap that resamples cells, as the cycles of a cell
-are no independent measurements: B. Efron, R. J. Tibshirani, An Introduction to the
-Bootstrap, 1993, 10.1201/9780429246593, section 13.3.
+that switch (`switching.py`). Which part of it is device-to-device comes from normal
+scores (the standard normal number at the rank of each resistance), split into variance
+components by the one-way analysis of variance with random effects, which for equally
+many cycles a cell is restricted maximum likelihood: S. R. Searle, G. Casella, C. E.
+McCulloch, Variance Components, 1992, 10.1002/9780470316856, section 3.6 (unequal
+numbers: equation for n_0 there). Scores are the normal numbers of `cycles.py`, up to
+the misfit of the law. Intervals are percentiles of a bootstrap that resamples cells, as
+the cycles of a cell are no independent measurements: B. Efron, R. J. Tibshirani, An
+Introduction to the Bootstrap, 1993, 10.1201/9780429246593, section 13.3. How often they
+hold the truth: `python -m experiments.fit_coverage`.
 """
 
 import math
@@ -29,6 +30,7 @@ from rram_jax.device.mixture import (
     fit_mixture,
     fit_normal,
 )
+from rram_jax.device.switching import kinds_of_cells
 from rram_jax.errors import InputError
 from rram_jax.types import Float
 
@@ -37,9 +39,6 @@ MIN_CELLS = 10
 
 MIN_CYCLES = 10
 """[-] Of each cell: fewer do not tell a cell that switches from one that does not."""
-
-MIN_RATIO = 1.1
-"""[-] Least ratio of a cell's median HRS and LRS, either way up, if it switches."""
 
 TAIL_P = 1e-3
 """[-] A tail is fitted where one normal has a smaller p-value than this."""
@@ -89,7 +88,7 @@ class DeviceFit:
     """[-] All rows, likewise."""
 
     n_inverted: int
-    """[-] Rows of cells that switch whose HRS is below their LRS; they are kept."""
+    """[-] Rows of cells that switch whose HRS is below their LRS."""
 
     stuck_lrs: tuple[int, ...]
     """Cells left out because they do not switch, nearer to LRS."""
@@ -98,7 +97,7 @@ class DeviceFit:
     """Cells left out because they do not switch, nearer to HRS."""
 
     swapped: tuple[int, ...]
-    """Cells left out because their LRS reads above their HRS."""
+    """Cells that switch the wrong way round: their LRS reads above their HRS."""
 
 
 def fit_card(
@@ -107,7 +106,7 @@ def fit_card(
     origin: str,
     *,
     level: float = 0.95,
-    replicates: int = 200,
+    replicates: int = 500,
     seed: int = 0,
     on_replicate: Callable[[], None] = lambda: None,
 ) -> DeviceFit:
@@ -131,14 +130,15 @@ def fit_card(
     _check_size(cells, cycles)
     log_r = {"lrs": np.log(measured.r_lrs), "hrs": np.log(measured.r_hrs)}
     _check_unit(log_r)
-    kinds = _kinds(row, cycles, log_r)
-    alive = kinds == "alive"
-    if alive.sum() < MIN_CELLS:
+    kinds = kinds_of_cells(row, log_r["lrs"], log_r["hrs"])
+    right, swapped = kinds == "right", kinds == "swapped"
+    if right.sum() < MIN_CELLS:
         raise InputError(
-            f"Only {alive.sum()} of {len(cells)} cells switch, and a fit needs"
+            f"Only {right.sum()} of {len(cells)} cells switch, and a fit needs"
             f" {MIN_CELLS}: measure more cells, and check that r_hrs_ohm and r_lrs_ohm"
             " are not exchanged."
         )
+    alive = right | swapped
     kept = alive[row]
     index = (np.cumsum(alive) - 1)[row[kept]]
     samples = {s: _Sample(log_r[s][kept], index) for s in STATES}
@@ -174,8 +174,8 @@ def fit_card(
     card = DeviceCard(
         name=name,
         source=f"Fitted to {origin}: {len(cells)} cells, {len(row)} rows;"
-        f" {len(stuck['lrs']) + len(stuck['hrs'])} stuck and"
-        f" {(kinds == 'swapped').sum()} swapped cells left out of the fit. Assumed:"
+        f" {len(stuck['lrs']) + len(stuck['hrs'])} stuck cells left out of the fit,"
+        f" {swapped.sum()} swapped kept. Assumed:"
         " r_access. Left out: RTN, drift and memory between the cycles of a cell.",
         r_access=_rounded(r_access),
         **{key: _rounded(value) for key, value in point.items()},
@@ -199,7 +199,7 @@ def fit_card(
         n_inverted=int((log_r["hrs"] < log_r["lrs"])[kept].sum()),
         stuck_lrs=stuck["lrs"],
         stuck_hrs=stuck["hrs"],
-        swapped=tuple(cells[kinds == "swapped"].tolist()),
+        swapped=tuple(cells[swapped].tolist()),
     )
 
 
@@ -285,36 +285,6 @@ def _needs_tail(sample: _Sample, boot: np.ndarray) -> bool:
     solution = np.linalg.lstsq(white[:, :2], white[:, 2], rcond=None)[0]
     misfit = ((white[:, 2] - white[:, :2] @ solution) ** 2).sum()
     return bool(misfit > chi2.isf(TAIL_P, len(PROBABILITIES) - 2))
-
-
-def _kinds(row, cycles, log_r) -> np.ndarray:
-    """Of each cell: alive, swapped, stuck_lrs or stuck_hrs.
-
-    A stuck cell reads HRS above LRS in half of its cycles, give or take 0.5 / sqrt(n).
-    Two of these make a cell one that switches, or a quarter if there are few cycles;
-    more would drop cells whose states are close, and they are no random choice: it
-    weakened the correlation of the states.
-    """
-    wins = np.sign(log_r["hrs"] - log_r["lrs"])  # a draw counts half
-    above = 0.5 * np.bincount(row, wins) / cycles
-    margin = np.minimum(1 / np.sqrt(cycles), 0.25)
-    first = np.cumsum(cycles) - cycles  # the rows are sorted by cell
-    ratio = np.array(
-        [
-            np.median(log_r["hrs"][k : k + n]) - np.median(log_r["lrs"][k : k + n])
-            for k, n in zip(first, cycles, strict=True)
-        ]
-    )
-    alive = (above >= margin) & (ratio >= math.log(MIN_RATIO))
-    swapped = (above <= -margin) & (ratio <= -math.log(MIN_RATIO))
-    kinds = np.full(len(cycles), "stuck_hrs", "U9")
-    level = np.bincount(row, log_r["hrs"] + log_r["lrs"]) / cycles / 2
-    if alive.any():
-        middle = np.mean([np.median(log_r[s][alive[row]]) for s in STATES])
-        kinds[level < middle] = "stuck_lrs"
-    kinds[swapped] = "swapped"
-    kinds[alive] = "alive"
-    return kinds
 
 
 def _check_size(cells, cycles) -> None:

@@ -49,6 +49,17 @@ class Mixture:
             normal, self.share, 0.0, self.shift, self.sigma, self.sigma_tail
         )
 
+    def normal(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Give the standard normal numbers of ln R [-]: undoes `quantile`."""
+        sigma, sigma_tail = max(self.sigma, _LEAST), max(self.sigma_tail, _LEAST)
+        u = (x - self.mean) / sigma
+        v = (x - self.mean - self.shift) / sigma_tail
+        below = (1 - self.share) * ndtr(u) + self.share * ndtr(v)
+        above = (1 - self.share) * ndtr(-u) + self.share * ndtr(-v)
+        # The smaller of the two keeps its digits.
+        found = ndtri(np.clip(np.minimum(below, above), 1e-300, 0.5))
+        return np.where(below < above, found, -found)
+
 
 def fit_normal(quantiles: Float[np.ndarray, " p"], tolerances: tuple) -> Mixture:
     """The normal that comes closest to ln R [-] at `PROBABILITIES`, weighted."""

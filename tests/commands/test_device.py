@@ -81,7 +81,8 @@ def test_a_card_is_sampled_the_same_in_any_chunks(tmp_path, monkeypatch, capsys)
     assert (tmp_path / "c.csv").read_text().splitlines()[1] != first[1]
 
 
-def test_measurements_become_a_card_with_all_beside_it(tmp_path, capsys):
+def test_measurements_become_a_card_with_all_beside_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(device, "REPLICATES", 100)
     assert main([*SAMPLE, "--out", "m.csv.gz"]) == 0
     argv = ("device", "fit", "m.csv.gz", "--out", "mine.toml")
     assert main([*argv, "--source", "A bench."]) == 0
