@@ -116,12 +116,12 @@ def test_cells_that_do_not_switch_are_found():
 def test_cells_that_the_law_makes_are_not_taken_for_stuck(monkeypatch):
     # A cell of radar-a in a thousand has both states near 10 kOhm, where the tails
     # meet. Added are three that read twice as LRS, one that reads twice as HRS, one
-    # between both that no law makes, and one that is swapped.
+    # that is open, and one that is swapped.
     n, cycles = 4000, 100
     m = _measure(load_card("radar-a"), n, cycles)
     r_lrs, r_hrs = m.r_lrs.reshape(n, cycles), m.r_hrs.reshape(n, cycles)
     for stuck in ([4, 70, 901], [1000], [1001]):
-        level = {4: 4900.0, 1000: 1e5, 1001: 3e4}[stuck[0]]
+        level = {4: 4900.0, 1000: 1e5, 1001: 1e9}[stuck[0]]
         r_lrs[stuck] = level * np.exp(0.05 * np.sin(np.arange(cycles)))
         r_hrs[stuck] = r_lrs[stuck][:, ::-1]
     r_lrs[30], r_hrs[30] = 1e5, 5e3
@@ -135,6 +135,20 @@ def test_cells_that_the_law_makes_are_not_taken_for_stuck(monkeypatch):
     seem, are = (np.char.startswith(k, "stuck").sum() - 5 for k in (first, kinds))
     assert seem >= 3
     assert are <= seem / 2
+
+
+def test_failed_resets_do_not_hide_stuck_cells():
+    # With one reset in twenty left at LRS, the law of HRS reaches down to there.
+    n, cycles = 300, 40
+    m = _measure(PLAIN, n, cycles)
+    r_lrs, r_hrs = m.r_lrs.reshape(n, cycles), m.r_hrs.reshape(n, cycles)
+    failed = np.random.default_rng(0).random((n, cycles)) < 0.05
+    failed[[5, 17]] = True
+    r_hrs = np.where(failed, r_lrs[:, ::-1], r_hrs)
+    row = np.repeat(np.arange(n), cycles)
+    kinds = kinds_of_cells(row, np.log(r_lrs.ravel()), np.log(r_hrs.ravel()))
+    assert np.flatnonzero(kinds == "stuck_lrs").tolist() == [5, 17]
+    assert (kinds == "right").sum() == n - 2
 
 
 @pytest.mark.parametrize(
