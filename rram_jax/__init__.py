@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from rram_jax.data.datasets import load_dataset as load_dataset
     from rram_jax.device.card import DeviceCard as DeviceCard
     from rram_jax.device.card import load_card as load_card
+    from rram_jax.device.filament import FilamentCard as FilamentCard
+    from rram_jax.device.filament import load_filament as load_filament
+    from rram_jax.device.programming import program_cells as program_cells
+    from rram_jax.device.pulse import apply_pulse as apply_pulse
+    from rram_jax.device.reset import at_reset as at_reset
+    from rram_jax.device.reset import reset_outcome as reset_outcome
+    from rram_jax.device.rtn import rtn_waveform as rtn_waveform
+    from rram_jax.device.rtn import sample_traps as sample_traps
     from rram_jax.device.variability import sample_resistance as sample_resistance
     from rram_jax.errors import InputError as InputError
     from rram_jax.errors import NgspiceError as NgspiceError
@@ -49,6 +57,7 @@ _HOME = {
     "CircuitConfig": "chip.config",
     "CrossbarSolution": "circuit.solver",
     "DeviceCard": "device.card",
+    "FilamentCard": "device.filament",
     "HardwareNetwork": "chip.network",
     "InputError": "errors",
     "NetworkConfig": "chip.config",
@@ -58,6 +67,8 @@ _HOME = {
     "TileConfig": "circuit.config",
     "TrainConfig": "qnn.config",
     "TrainedNetwork": "qnn.trained",
+    "apply_pulse": "device.pulse",
+    "at_reset": "device.reset",
     "attenuation_map": "circuit.attenuation",
     "crossing": "neuron.model",
     "design_network": "chip.design",
@@ -69,9 +80,14 @@ _HOME = {
     "load": "qnn.trained",
     "load_card": "device.card",
     "load_dataset": "data.datasets",
+    "load_filament": "device.filament",
     "load_neuron_card": "neuron.card",
+    "program_cells": "device.programming",
+    "reset_outcome": "device.reset",
+    "rtn_waveform": "device.rtn",
     "sample_chip": "chip.program",
     "sample_resistance": "device.variability",
+    "sample_traps": "device.rtn",
     "solve_crossbar": "circuit.solver",
     "train": "qnn.train",
     "verify": "ngspice.verify",

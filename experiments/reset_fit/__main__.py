@@ -3,9 +3,9 @@
     python -m experiments.reset_fit --table reset_voltage_table.csv
     python -m experiments.reset_fit --table reset_voltage_table.csv --fit
 
-Prints the model's high resistance and its residual at every voltage of the table, the
-low resistance, the growth with the pulse width, and the voltage of SET. With `--fit`
-the fitted numbers are printed too, as lines of a card.
+Prints the model's high resistance, its spread and their residuals at every voltage of
+the table, the low resistance, the growth with the pulse width, and the voltage of SET.
+With `--fit` the fitted numbers are printed too, as lines of a card.
 """
 
 from dataclasses import dataclass
@@ -23,11 +23,14 @@ from rram_jax.device.filament import FilamentCard, load_filament
 from rram_jax.device.pulse import apply_pulse
 from rram_jax.device.reset_curve import (
     FITTED,
+    FITTED_SPREAD,
     fit_reset_curve,
+    fit_spread,
     low_resistance,
     read_reset_table,
     reset_curve,
     residuals,
+    spread_residuals,
 )
 
 
@@ -46,6 +49,9 @@ class ResetFit:
 
     r_lrs: float = 4500.0
     """[Ohm] Low resistance of the cell, for the fit."""
+
+    sigma_lrs: float = 0.051
+    """[-] Spread of ln of it, for the fit."""
 
 
 def set_curve(card: FilamentCard, v_reset: float, v_set: np.ndarray) -> np.ndarray:
@@ -72,12 +78,23 @@ def main():
     card, table = load_filament(settings.card), read_reset_table(settings.table)
     if settings.fit:
         card = fit_reset_curve(card, table, settings.r_lrs)
-        for name in FITTED:
+        if table.sigma_hrs:
+            card = fit_spread(card, table, settings.sigma_lrs)
+        for name in (*FITTED, "sigma_s", *FITTED_SPREAD):
             console.print(f"{name} = {getattr(card, name):g}")
     rows = Table("RESET [V]", "table [Ohm]", "model [Ohm]", "residual")
     for v, r, e in zip(table.v_reset, table.r_hrs, residuals(card, table), strict=True):
         rows.add_row(f"{v:.2f}", f"{r:.0f}", f"{r * (1 + e):.0f}", f"{100 * e:+.2f} %")
     console.print(rows)
+    if table.sigma_hrs:
+        rows = Table("RESET [V]", "table, sd of ln R", "model", "residual")
+        spread = zip(
+            table.v_reset, table.sigma_hrs, spread_residuals(card, table), strict=True
+        )
+        for v, sigma, e in spread:
+            model = f"{sigma * (1 + e):.3f}"
+            rows.add_row(f"{v:.2f}", f"{sigma:.3f}", model, f"{100 * e:+.1f} %")
+        console.print(rows)
     params = card.params()
     console.print(f"low resistance {float(low_resistance(card, params)):.1f} Ohm")
     widths = card.t_reset * 10.0 ** np.arange(-2, 3)

@@ -50,8 +50,7 @@ def program_chip(
     return tuple(
         dataclasses.replace(
             sample,
-            resistance=sample.resistance
-            * rtn_factor(key, k, sample.is_lrs, device, rtn_pass),
+            resistance=sample.resistance * rtn_factor(key, k, sample, device, rtn_pass),
         )
         for k, sample in enumerate(samples)
     )

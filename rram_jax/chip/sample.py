@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from rram_jax.chip.design import LayerDesign
 from rram_jax.device.card import DeviceParams
-from rram_jax.device.rtn import sample_rtn
+from rram_jax.device.rtn import frozen_rtn, sample_traps
 from rram_jax.device.variability import sample_resistance
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.mismatch import MISMATCHED, draw_mismatch
@@ -77,7 +77,7 @@ def sample_layer(
 def rtn_factor(
     key: Key,
     layer_index: int,
-    is_lrs: Bool[Array, "rows cols"],
+    sample: LayerSample,
     device: DeviceParams,
     rtn_pass: int | Integer[Array, ""],
 ) -> Float[Array, "rows cols"]:
@@ -87,7 +87,8 @@ def rtn_factor(
     """
     _, trap_key, state_key, _ = _layer_keys(key, layer_index)
     state_key = jax.random.fold_in(state_key, rtn_pass)
-    return sample_rtn(trap_key, state_key, is_lrs, device)
+    traps = sample_traps(trap_key, sample.resistance, sample.is_lrs, device)
+    return frozen_rtn(state_key, traps)
 
 
 def _layer_keys(key, layer_index):

@@ -68,6 +68,12 @@ class EvaluateCommand:
     sigma_lrs: tuple[float, ...] = ()
     """[-] Spread of ln R_LRS; several give a curve. By default the card's own."""
 
+    v_reset: float | None = None
+    """[V] Cell voltage of the RESET pulses; by default the card's own."""
+
+    t_reset: float | None = None
+    """[s] Their width; by default the card's own."""
+
     chips: int = 100
     """[-] Chips to sample at each spread."""
 
@@ -127,6 +133,12 @@ class ExportCommand:
 
     sigma_lrs: float | None = None
     """[-] Spread of ln R_LRS; by default the card's own."""
+
+    v_reset: float | None = None
+    """[V] Cell voltage of the RESET pulses; by default the card's own."""
+
+    t_reset: float | None = None
+    """[s] Their width; by default the card's own."""
 
     array: Literal["multiport", "cells"] = "multiport"
     """cells: every cell and wire; multiport: each tile reduced exactly to its row
@@ -227,17 +239,22 @@ class DemoCommand:
 class DeviceCommand:
     """List or show the device cards, fit one to measurements, or sample from one."""
 
-    action: Positional[Literal["list", "show", "fit", "sample"]]
-    """list: the presets; show: one card and the cells it makes; fit: make a card from
-    measurements; sample: make virtual measurements of a card."""
+    action: Positional[Literal["list", "show", "reset", "fit", "sample"]]
+    """list: the presets; show: one card and the cells it makes; reset: what its RESET
+    voltage does; fit: make a card from measurements; sample: make virtual measurements
+    of a card."""
 
     name: Positional[str] = ""
     """Card to show or sample, a preset or the path of a TOML file; to fit, a CSV file
     of measurements (cell,cycle,r_hrs_ohm,r_lrs_ohm), also one ending in .gz."""
 
     out: Path | None = None
-    """show: folder of the figure, by default runs/device-NAME; fit: TOML file of the
-    card, which is named after it; sample: CSV file, compressed if it ends in .gz."""
+    """show, reset: folder of figure and table, by default runs/device-NAME; fit: TOML
+    file of the card, which is named after it; sample: CSV file, compressed if it ends
+    in .gz."""
+
+    t_reset: float | None = None
+    """[s] reset: width of the pulses; by default the card's own."""
 
     source: str = ""
     """fit: where the measurements come from, for the card's source."""
@@ -258,7 +275,7 @@ class DeviceCommand:
         check_seed(self.seed)
         if self.action == "list" and self.name:
             raise InputError(
-                "A name stands after `show`, `fit` or `sample` only, such as"
+                "A name stands after `show`, `reset`, `fit` or `sample` only, such as"
                 " `rram-jax device show bench-r10`."
             )
         if self.action != "list" and not self.name:
@@ -270,6 +287,8 @@ class DeviceCommand:
             raise InputError(f"`device {self.action}` needs --out, a file to write.")
         if self.action != "sample" and (self.cells, self.cycles) != (None, None):
             raise InputError("--cells and --cycles belong to `device sample`.")
+        if self.action != "reset" and self.t_reset is not None:
+            raise InputError("--t-reset belongs to `device reset`.")
         if self.action != "fit" and self.source:
             raise InputError("--source belongs to `device fit`.")
         if not 1 <= (self.cells or 1) <= 10**8 or self.cells == 0:

@@ -14,6 +14,7 @@ from rram_jax.commands.evaluate import choose_data
 from rram_jax.commands.network import check_fit
 from rram_jax.data import input_codes, load_dataset
 from rram_jax.device.card import load_card
+from rram_jax.device.reset import at_reset
 from rram_jax.errors import InputError
 from rram_jax.qnn.checkpoint import load_checkpoint
 from rram_jax.spice_files import spice_dir
@@ -55,7 +56,7 @@ def read_request(config: ExportCommand) -> DeckRequest:
             f"{dataset.name} has {len(dataset.test_labels)} test images;"
             f" {config.images} were asked for."
         )
-    device = load_card(config.device)
+    device = at_reset(load_card(config.device), config.v_reset, config.t_reset)
     if config.sigma_lrs is not None:
         device = dataclasses.replace(device, sigma_lrs=config.sigma_lrs)
     design = design_network(network, device, config.design)

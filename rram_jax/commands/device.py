@@ -8,6 +8,7 @@ import numpy as np
 import tomli_w
 
 from rram_jax.commands.config import DeviceCommand
+from rram_jax.commands.device_show import reset, show
 from rram_jax.commands.terminal import (
     progress_bar,
     say,
@@ -19,13 +20,9 @@ from rram_jax.device.cycles import sample_cycles
 from rram_jax.device.fit import DeviceFit, fit_card
 from rram_jax.device.measured import measurement_writer, read_measurements
 from rram_jax.device.mixture import PROBABILITIES
-from rram_jax.device.variability import sample_resistance
 from rram_jax.errors import InputError
-from rram_jax.report.device import TICKS, distribution_figure, quantile_figure
+from rram_jax.report.device import TICKS, quantile_figure
 from rram_jax.run_folder import check_writable, write_json, write_text
-
-N_CELLS = 100_000
-"""[-] Cells sampled in each state."""
 
 REPLICATES = 500
 """[-] Bootstrap samples of `device fit`."""
@@ -35,7 +32,7 @@ CHUNK = 100_000
 
 
 def device(config: DeviceCommand) -> None:
-    """Do what the record asks for: list, show, fit or sample.
+    """Do what the record asks for: list, show, reset, fit or sample.
 
     Raises:
         InputError: A card, measurements or a path do not serve.
@@ -43,7 +40,9 @@ def device(config: DeviceCommand) -> None:
     if config.action == "list":
         _list()
     elif config.action == "show":
-        _show(config.name, config.out)
+        show(config.name, config.out)
+    elif config.action == "reset":
+        reset(config.name, config.t_reset, config.out)
     elif config.out is not None:  # which the record has checked
         run = _fit if config.action == "fit" else _sample
         run(config, config.out)
@@ -60,36 +59,6 @@ def _list() -> None:
     for card in cards:
         say(f"{card.name}: {card.source}")
     say("Each goes as --device into other commands; `device show NAME` tells more.")
-
-
-def _show(name: str, out: Path | None) -> None:
-    card = load_card(name)
-    numbers = dataclasses.asdict(card)
-    del numbers["name"], numbers["source"]
-    show_table(
-        f"Device card {card.name}",
-        ("number", "value", "unit"),
-        (
-            (key, f"{value:g}", "Ohm" if key.startswith("r_") else "-")
-            for key, value in numbers.items()
-        ),
-    )
-    say(f"Source: {card.source}")
-    is_lrs = np.broadcast_to([[True], [False]], (2, N_CELLS))
-    sample = sample_resistance(
-        jax.random.key(0), jax.numpy.asarray(is_lrs), card.params()
-    )
-    r_lrs, r_hrs = np.asarray(sample, np.float64)
-    for state, r in (("LRS", r_lrs), ("HRS", r_hrs)):
-        say(
-            f"Of {N_CELLS:,} sampled {state} cells: median {np.median(r):.4g} Ohm,"
-            f" spread of ln R {np.log(r).std():.3g}, 1st to 99th percentile"
-            f" {np.quantile(r, 0.01):.4g} to {np.quantile(r, 0.99):.4g} Ohm."
-        )
-    out = out or Path("runs") / f"device-{card.name}"
-    out.mkdir(parents=True, exist_ok=True)
-    png, svg = distribution_figure(card, r_lrs, r_hrs, out / "cells")
-    say(f"Figure: {png} and {svg}.")
 
 
 def _fit(config: DeviceCommand, out: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rram_jax.chip.design import NetworkDesign, design_network
 from rram_jax.chip.evaluate import ChipEvaluator, summarise
-from rram_jax.commands.config import EvaluateCommand
+from rram_jax.commands.config import EvaluateCommand, ExportCommand
 from rram_jax.commands.network import check_fit, ideal_accuracy
 from rram_jax.commands.terminal import (
     progress_bar,
@@ -21,6 +21,7 @@ from rram_jax.commands.terminal import (
 )
 from rram_jax.data import Dataset, input_codes, load_dataset
 from rram_jax.device.card import DeviceCard, load_card
+from rram_jax.device.reset import at_reset
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import load_neuron_card
 from rram_jax.qnn.checkpoint import Checkpoint, load_checkpoint
@@ -79,7 +80,7 @@ def evaluate(config: EvaluateCommand) -> Path:
     shape = checkpoint.network.config
     dataset = load_dataset(choose_data(checkpoint, config.data), config.data_dir)
     check_fit(shape, dataset)
-    card = load_card(config.device)
+    card = at_reset(load_card(config.device), config.v_reset, config.t_reset)
     n_images = len(dataset.test_labels)
     if config.images and config.images > n_images:
         raise InputError(
@@ -109,6 +110,12 @@ def evaluate(config: EvaluateCommand) -> Path:
         write_json(config.json, points if len(points) > 1 else points[0])
         say(f"The same numbers as JSON: {config.json}.")
     return out
+
+
+def card_label(config: EvaluateCommand | ExportCommand, card: DeviceCard) -> str:
+    """What results call the card: as it was asked for, or after its RESET pulse."""
+    own_pulse = config.v_reset is None and config.t_reset is None
+    return config.device if own_pulse else card.name
 
 
 def choose_data(checkpoint: Checkpoint, asked: str | None) -> str:
@@ -172,7 +179,7 @@ def _points(
         "circuit": config.circuit,
         "accuracy_ideal": ideal_accuracy(network, card, images, labels, config.design),
         "seed": config.seed,
-        "device": config.device,
+        "device": card_label(config, card),
         "checkpoint": str(config.checkpoint),
         "network_sha256": network.sha256,
     }

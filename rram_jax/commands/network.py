@@ -49,6 +49,8 @@ def ideal_accuracy(
         stuck_hrs=0.0,
         rtn_traps_lrs=0.0,
         rtn_traps_hrs=0.0,
+        band_lrs=0.0,
+        band_hrs=0.0,
     )
     design = design_network(network, nominal, circuit, wires=False)
     codes = input_codes(images, network.config.sizes[0])

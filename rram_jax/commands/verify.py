@@ -12,6 +12,7 @@ from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.decks import DeckRequest, read_request
+from rram_jax.commands.evaluate import card_label
 from rram_jax.commands.terminal import (
     progress_bar,
     say,
@@ -144,7 +145,7 @@ def _metrics(
     return found.metrics | {
         "network": request.name,
         "dataset": request.dataset,
-        "device": config.device,
+        "device": card_label(config, request.design.device),
         "sigma_lrs": request.design.device.sigma_lrs,
         "seed": config.seed,
         "mismatch": config.mismatch,

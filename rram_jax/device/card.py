@@ -74,13 +74,23 @@ class DeviceParams:
     """[Ohm] Access transistor at the read point: part of every cell's resistance."""
 
     rtn_traps: Float[Array, "2"]
-    """[-] Mean number of RTN traps in an LRS and in an HRS cell."""
+    """[-] Mean number of RTN traps in an LRS cell, and in an HRS cell at `r_hrs`."""
 
     rtn_amplitude: Float[Array, "2"]
     """[-] Median dR/R of one trap in an LRS and in an HRS cell."""
 
     rtn_sigma: Float[Array, ""]
     """[-] Standard deviation of ln(dR/R) over traps."""
+
+    rtn_time: Float[Array, "2"]
+    """[s] Shortest and longest mean time that a trap stays empty, or full."""
+
+    band: Float[Array, "2"] | None
+    """[-] Write-verify: half width of the band of ln R, LRS and HRS (inf: none). None
+    where no state is verified."""
+
+    max_writes: Float[Array, ""]
+    """[-] Programmings of a cell that write-verify makes at most."""
 
 
 _SHARE, _CORRELATION, _RATIO = (0.0, 1.0), (-1.0, 1.0), (1e-3, 1e3)
@@ -96,11 +106,16 @@ LIMITS = {
     "d2d_hrs": _SHARE,
     "correlation_d2d": _CORRELATION,
     "correlation_c2c": _CORRELATION,
-    "rtn_traps_lrs": (0.0, 1.0),
-    "rtn_traps_hrs": (0.0, 1.0),
+    "rtn_traps_lrs": (0.0, 2.0),
+    "rtn_traps_hrs": (0.0, 2.0),
+    "rtn_time_low": (1e-9, 1e6),
+    "rtn_time_high": (1e-9, 1e6),
+    "v_reset": (0.0, 5.0),
+    "t_reset": (0.0, 10.0),
+    "max_writes": (1, 1000),
 }
-"""[-] Smallest and largest value; of the mean number of traps, `rtn.MAX_TRAPS` are
-drawn. Spreads and dR/R reach from 0 to 3, a factor of 20."""
+"""Smallest and largest value. Spreads, bands of ln R and dR/R reach from 0 to 3, a
+factor of 20."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +190,7 @@ class DeviceCard:
     """[-] Mean number of RTN traps, LRS."""
 
     rtn_traps_hrs: float = 0.0
-    """[-] Mean number of RTN traps, HRS."""
+    """[-] Mean number of RTN traps of an HRS cell at `r_hrs`; it grows with ln R."""
 
     rtn_amplitude_lrs: float = 0.006
     """[-] Median dR/R of one trap, LRS."""
@@ -185,6 +200,32 @@ class DeviceCard:
 
     rtn_sigma: float = 0.5
     """[-] Spread of ln(dR/R) over traps."""
+
+    rtn_time_low: float = 1e-3
+    """[s] Shortest mean time that a trap stays empty, or full; log-uniform up to..."""
+
+    rtn_time_high: float = 10.0
+    """[s] ... the longest."""
+
+    band_lrs: float = 0.0
+    """[-] Write-verify: half width of the band of ln R about `r_lrs` that a cell is
+    programmed again for; 0 writes LRS blindly."""
+
+    band_hrs: float = 0.0
+    """[-] The same about `r_hrs`; 0 writes HRS blindly."""
+
+    max_writes: int = 20
+    """[-] Programmings of a cell at most, where a band is given."""
+
+    filament: str = ""
+    """Filament card that the cells follow when RESET changes: a packaged one's name or
+    a path. Without one the card holds for one RESET pulse only."""
+
+    v_reset: float = 0.0
+    """[V] Cell voltage of the RESET pulse that HRS stands for, with `filament`."""
+
+    t_reset: float = 0.0
+    """[s] Its width, with `filament`."""
 
     def __post_init__(self):
         check_name(self.name, "device card")
@@ -203,6 +244,17 @@ class DeviceCard:
                         f"Device card {self.name!r}: {field.name} must lie between"
                         f" {low:g} and {high:g}; it is {value:g}."
                     )
+        if self.rtn_time_low > self.rtn_time_high:
+            raise InputError(
+                f"Device card {self.name!r} needs rtn_time_low <= rtn_time_high; they"
+                f" are {self.rtn_time_low:g} and {self.rtn_time_high:g} s."
+            )
+        if bool(self.filament) != (self.v_reset > 0 and self.t_reset > 0):
+            raise InputError(
+                f"Device card {self.name!r}: filament, v_reset and t_reset go together;"
+                f" they are {self.filament[:80]!r}, {self.v_reset:g} V and"
+                f" {self.t_reset:g} s."
+            )
         if self.stuck_lrs + self.stuck_hrs > 1:
             raise InputError(
                 f"Device card {self.name!r}: stuck_lrs and stuck_hrs are shares of the"
@@ -215,6 +267,8 @@ class DeviceCard:
 
         def array(value):
             return jnp.asarray(value, jnp.float32)
+
+        bands = [band or jnp.inf for band in (self.band_lrs, self.band_hrs)]
 
         return DeviceParams(
             r_lrs=array(self.r_lrs),
@@ -234,6 +288,9 @@ class DeviceCard:
             rtn_traps=array([self.rtn_traps_lrs, self.rtn_traps_hrs]),
             rtn_amplitude=array([self.rtn_amplitude_lrs, self.rtn_amplitude_hrs]),
             rtn_sigma=array(self.rtn_sigma),
+            rtn_time=array([self.rtn_time_low, self.rtn_time_high]),
+            band=array(bands) if self.band_lrs or self.band_hrs else None,
+            max_writes=array(self.max_writes),
         )
 
 

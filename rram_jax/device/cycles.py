@@ -16,17 +16,15 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.stats import norm
 
 from rram_jax.device.card import DeviceParams
+from rram_jax.device.law import resistance_at
 from rram_jax.device.variability import smallest, stuck_state
+from rram_jax.device.write_verify import verified_noise
 from rram_jax.types import Array, Float, Int, Key
 
-STEPS = 26
-"""[-] Halvings of the bracket of a quantile, then one Newton step: float32's digits."""
-
-LEAST_SIGMA = 1e-6
-"""[-] Stands for a spread of 0 in a mixture, which a distribution function needs."""
+LUCK = 1 << 16
+"""Folded into a cell's key: makes its numbers of write-verify."""
 
 
 @partial(jax.jit, static_argnames="n_cycles")
@@ -51,7 +49,9 @@ def sample_cycles(
     """
 
     def one_cell(cell):
-        keys = jax.random.split(jax.random.fold_in(key, cell), 3)
+        cell_key = jax.random.fold_in(key, cell)
+        keys = jax.random.split(cell_key, 3)
+        luck_key = jax.random.fold_in(cell_key, LUCK)
         z = jax.random.normal(keys[0], (2, 1), jnp.float32)
         e = jax.random.normal(keys[1], (2, n_cycles), jnp.float32)
         z = _correlate(z, device.correlation[0])
@@ -61,73 +61,17 @@ def sample_cycles(
         is_lrs = stuck_state(jnp.stack([uniform, uniform]), is_lrs, device)
         # A cell stuck in LRS is what its LRS makes it: z and share of that state.
         z = jnp.where(is_lrs[:, None], z[0], z[1])
-        d2d = jnp.where(is_lrs, device.d2d[0], device.d2d[1])[:, None]
-        noise = jnp.sqrt(d2d) * z + jnp.sqrt(1 - d2d) * e
-        return is_lrs, noise
+        return is_lrs[:, None], z, e, jax.random.uniform(luck_key, e.shape, jnp.float32)
 
-    is_lrs, noise = jax.vmap(one_cell)(cells)
-    is_lrs = jnp.broadcast_to(is_lrs[..., None], noise.shape)
-
-    def pick(lrs, hrs):
-        return jnp.where(is_lrs, lrs, hrs)
-
-    offset = mixture_quantile(
-        noise,
-        pick(device.tail_share, device.tail_share_hrs),
-        pick(device.sigma_lrs, device.sigma_hrs),
-        jnp.log(pick(device.tail_ratio, device.tail_ratio_hrs)),
-        pick(device.sigma_tail, device.sigma_tail_hrs),
-    )
-    r = pick(device.r_lrs, device.r_hrs) * jnp.exp(offset)
+    is_lrs, z, e, luck = jax.vmap(one_cell)(cells)
+    if device.band is not None:
+        switches = is_lrs == jnp.asarray([[True], [False]])
+        verified, _ = verified_noise(e, luck, z, is_lrs, device)
+        e = jnp.where(switches, verified, e)
+    d2d = jnp.where(is_lrs, device.d2d[0], device.d2d[1])
+    r = resistance_at(jnp.sqrt(d2d) * z + jnp.sqrt(1 - d2d) * e, is_lrs, device)
     r = jnp.maximum(r, smallest(device))
     return r[:, 0], r[:, 1]
-
-
-def mixture_quantile(
-    normal: Float[Array, "*n"],
-    share: Float[Array, "*#n"],
-    sigma: Float[Array, "*#n"],
-    shift: Float[Array, "*#n"],
-    sigma_tail: Float[Array, "*#n"],
-) -> Float[Array, "*n"]:
-    """Number of a mixture of two normals at the same probability as a standard normal.
-
-    The mixture holds 1 - `share` of N(0, `sigma`) and `share` of N(`shift`,
-    `sigma_tail`), all [-]. Differentiable in every argument (the implicit function
-    theorem, as the slope of one Newton step).
-    """
-    sigma = jnp.maximum(sigma, LEAST_SIGMA)
-    sigma_tail = jnp.maximum(sigma_tail, LEAST_SIGMA)
-    law = (share, sigma, shift, sigma_tail)
-    # Beyond the median the survival functions are compared, which keep their digits.
-    side = jnp.where(normal > 0, -1.0, 1.0)
-
-    def excess(x, normal, share, sigma, shift, sigma_tail):
-        """Probability of x in the mixture minus that of the normal number."""
-        body = norm.cdf(side * x / sigma)
-        tail = norm.cdf(side * (x - shift) / sigma_tail)
-        return side * ((1 - share) * body + share * tail - norm.cdf(side * normal))
-
-    # The quantile of a mixture lies between those of its parts.
-    ends = sigma * normal, shift + sigma_tail * normal
-    bracket = jax.lax.stop_gradient((jnp.minimum(*ends), jnp.maximum(*ends)))
-    frozen = jax.lax.stop_gradient((normal, *law))
-
-    def halve(_, bracket):
-        low, high = bracket
-        middle = (low + high) / 2
-        above = excess(middle, *frozen) > 0
-        return jnp.where(above, low, middle), jnp.where(above, middle, high)
-
-    low, high = jax.lax.fori_loop(0, STEPS, halve, bracket)
-    x = (low + high) / 2
-    density = (1 - share) * norm.pdf(x / sigma) / sigma
-    density += share * norm.pdf((x - shift) / sigma_tail) / sigma_tail
-    slope = jax.lax.stop_gradient(jnp.maximum(density, 1e-30))
-    step = excess(x, normal, *law) / slope
-    # Where the density vanishes a Newton step leads away: its slope alone is taken.
-    capped = jnp.abs(step) > high - low + 1e-6 * jnp.abs(x)
-    return x - jnp.where(capped, step - jax.lax.stop_gradient(step), step)
 
 
 def _correlate(pair, correlation):

@@ -75,6 +75,19 @@ class FilamentParams:
     access_slope: Float[Array, ""]
 
 
+@register_record
+@dataclass(frozen=True)
+class FilamentSpread:
+    """How programming spreads, as arrays; units and meaning as in `FilamentCard`."""
+
+    sigma_s: Float[Array, ""]
+    d2d_s: Float[Array, ""]
+    sigma_x: Float[Array, ""]
+    x_sigma: Float[Array, ""]
+    l_sigma: Float[Array, ""]
+    d2d_x: Float[Array, ""]
+
+
 LIMITS = {
     "r_filament": (100.0, 1e6),
     "t_ox": (1e-9, 50e-9),
@@ -99,6 +112,16 @@ LIMITS = {
     "gate_set": (0.0, 5.0),
     "v_read": (1e-3, 1.0),
     "t_reset": (1e-12, 10.0),
+    "v_reset_low": (0.1, 5.0),
+    "v_reset_high": (0.1, 5.0),
+    "t_reset_low": (1e-12, 10.0),
+    "t_reset_high": (1e-12, 10.0),
+    "sigma_s": (0.0, 1.0),
+    "d2d_s": (0.0, 1.0),
+    "sigma_x": (0.0, 1e-9),
+    "x_sigma": (0.0, 50e-9),
+    "l_sigma": (0.02e-9, 50e-9),
+    "d2d_x": (0.0, 1.0),
 }
 """Smallest and largest value of each number of a card, in the unit of its field."""
 
@@ -185,6 +208,37 @@ class FilamentCard:
     t_reset: float = 1e-6
     """[s] Width of the RESET pulse that the card was fitted with."""
 
+    v_reset_low: float
+    """[V] Smallest RESET voltage that the card speaks for."""
+
+    v_reset_high: float
+    """[V] Largest one."""
+
+    t_reset_low: float
+    """[s] Shortest RESET pulse that the card speaks for."""
+
+    t_reset_high: float
+    """[s] Longest one."""
+
+    sigma_s: float = 0.0
+    """[-] Standard deviation of ln s over cells and programmings."""
+
+    d2d_s: float = 0.5
+    """[-] Share of its variance that stays with a cell."""
+
+    sigma_x: float = 0.0
+    """[m] Standard deviation of the barrier that RESET leaves, for thin barriers."""
+
+    x_sigma: float = 1e-9
+    """[m] Barrier whose standard deviation is sqrt(2) times that; further up it grows
+    with exp(x / l_sigma)."""
+
+    l_sigma: float = 0.3e-9
+    """[m] See `x_sigma`."""
+
+    d2d_x: float = 0.5
+    """[-] Share of the barrier's variance that stays with a cell."""
+
     def __post_init__(self):
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
@@ -199,11 +253,25 @@ class FilamentCard:
                 f"Filament card {self.name[:80]!r} needs t_ox between 2 x0 and 60 x0;"
                 f" it has x0 = {self.x0:g} m and t_ox = {self.t_ox:g} m."
             )
+        for kind, unit in (("v_reset", "V"), ("t_reset", "s")):
+            low, high = getattr(self, f"{kind}_low"), getattr(self, f"{kind}_high")
+            if low > high:
+                raise InputError(
+                    f"Filament card {self.name[:80]!r} needs {kind}_low <= {kind}_high;"
+                    f" they are {low:g} and {high:g} {unit}."
+                )
 
     def params(self) -> FilamentParams:
         """The card as arrays of jax's default float type (float64 in x64 mode)."""
         names = [f.name for f in dataclasses.fields(FilamentParams)]
         return FilamentParams(
+            **{n: jnp.asarray(getattr(self, n), float) for n in names}
+        )
+
+    def spread(self) -> FilamentSpread:
+        """The spread as arrays of jax's default float type."""
+        names = [f.name for f in dataclasses.fields(FilamentSpread)]
+        return FilamentSpread(
             **{n: jnp.asarray(getattr(self, n), float) for n in names}
         )
 

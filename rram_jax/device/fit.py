@@ -16,6 +16,7 @@ hold the truth: `python -m experiments.fit_coverage`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -171,6 +172,7 @@ def fit_card(
 
     median = math.exp(float(samples["lrs"].quantiles(ones)[5]))
     r_access = min(R_ACCESS, 0.2 * median)
+    rounded: dict[str, Any] = {key: _rounded(value) for key, value in point.items()}
     card = DeviceCard(
         name=name,
         source=f"Fitted to {origin}: {len(cells)} cells, {len(row)} rows;"
@@ -178,7 +180,7 @@ def fit_card(
         f" {swapped.sum()} swapped kept. Assumed:"
         " r_access. Left out: RTN, drift and memory between the cycles of a cell.",
         r_access=_rounded(r_access),
-        **{key: _rounded(value) for key, value in point.items()},
+        **rounded,
     )
     summaries = {}
     for s in STATES:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from rram_jax.device.card import DeviceParams
+from rram_jax.device.law import resistance_at
+from rram_jax.device.write_verify import conductance_moment, verified_noise
 from rram_jax.types import Array, Bool, Float, Key
 
 MIN_RRAM = 100.0
@@ -28,6 +30,8 @@ def sample_resistance(
     every parameter but the shares, which only choose. For several programmings of the
     same cells see `cycles.py`; the law of one programming is the same there.
     """
+    if device.band is not None:
+        return sample_verified(key, is_lrs, device)[0]
     normal_key, tail_key = jax.random.split(key)
     noise = jax.random.normal(normal_key, is_lrs.shape, jnp.float32)
     tail = jax.random.uniform(tail_key, is_lrs.shape, jnp.float32)
@@ -43,6 +47,30 @@ def sample_resistance(
     sigma = jnp.where(is_lrs, sigma_lrs, sigma_hrs)
     median = jnp.where(is_lrs, r_lrs, r_hrs)
     return jnp.maximum(median * jnp.exp(sigma * noise), smallest(device))
+
+
+def sample_verified(
+    key: Key, is_lrs: Bool[Array, "*cells"], device: DeviceParams
+) -> tuple[Float[Array, "*cells"], Float[Array, "*cells"]]:
+    """Draw every cell's read resistance [Ohm] after write-verify (`write_verify.py`).
+
+    The draw of `sample_resistance` where `device.band` is not None, and how many
+    programmings each cell took; stuck cells take all that are allowed.
+    """
+    z_key, e_key, luck_key, stuck_key = jax.random.split(key, 4)
+    z = jax.random.normal(z_key, is_lrs.shape, jnp.float32)
+    e = jax.random.normal(e_key, is_lrs.shape, jnp.float32)
+    luck = jax.random.uniform(luck_key, is_lrs.shape, jnp.float32)
+    stuck = jax.random.uniform(stuck_key, is_lrs.shape, jnp.float32)
+    state = stuck_state(stuck, is_lrs, device)
+    switches = state == is_lrs
+    verified, writes = verified_noise(e, luck, z, is_lrs, device)
+    e = jnp.where(switches, verified, e)
+    writes = jnp.where(switches, writes, device.max_writes)
+    d2d = jnp.where(state, device.d2d[0], device.d2d[1])
+    normal = jnp.sqrt(d2d) * z + jnp.sqrt(1 - d2d) * e
+    r = jnp.maximum(resistance_at(normal, state, device), smallest(device))
+    return r, writes
 
 
 def stuck_state(
@@ -93,6 +121,9 @@ def _conductance_moment(is_lrs, device, order):
         body = (1 - share) * moment(median, sigma)
         return body + share * moment(median * ratio, sigma_tail)
 
+    if device.band is not None:
+        lrs, hrs = conductance_moment(device, order)
+        return _with_stuck(is_lrs, lrs, hrs, device)
     lrs = mixture(
         device.tail_share,
         device.r_lrs,
@@ -107,6 +138,11 @@ def _conductance_moment(is_lrs, device, order):
         device.tail_ratio_hrs,
         device.sigma_tail_hrs,
     )
+    return _with_stuck(is_lrs, lrs, hrs, device)
+
+
+def _with_stuck(is_lrs, lrs, hrs, device):
+    """Mean over cells some of which are stuck, from the means of both states."""
     stuck_lrs, stuck_hrs = device.stuck[0], device.stuck[1]
     return jnp.where(
         is_lrs,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from scipy.special import ndtri
 
 from rram_jax.device.card import DeviceCard
@@ -38,6 +39,17 @@ def distribution_figure(
         "read resistance, access transistor included [Ohm]",
         "share of the state's cells in a bin [%]",
     )
+    draw_cells(axes, card, r_lrs, r_hrs)
+    return save_figure(figure, path)
+
+
+def draw_cells(
+    axes: Axes,
+    card: DeviceCard,
+    r_lrs: Float[np.ndarray, " n_lrs"],
+    r_hrs: Float[np.ndarray, " n_hrs"],
+) -> None:
+    """Draw the histograms of `distribution_figure` on given axes."""
     # At least a factor of 1.1 wide: a card without spread has one value a state.
     low = min(r_lrs.min(), r_hrs.min()) / 1.05
     high = max(r_lrs.max(), r_hrs.max()) * 1.05
@@ -58,7 +70,6 @@ def distribution_figure(
     )
     axes.set_xscale("log")
     axes.legend(frameon=False)
-    return save_figure(figure, path)
 
 
 def quantile_figure(fit: DeviceFit, path: Path) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.ticker import EngFormatter
 
 from rram_jax.run_folder import write_bytes
 
@@ -24,6 +25,17 @@ def new_figure(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def new_panels(title: str, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
+    """An empty figure with a grid of axes, row by row."""
+    figure = Figure(figsize=(4.6 * columns, 3.5 * rows), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axes in panels:
+        style_axes(axes, "", "")
+        axes.title.set_fontsize(10)
+    return figure, panels
+
+
 def style_axes(axes: Axes, x_label: str, y_label: str) -> None:
     """Label a pair of axes; light grid, no box."""
     axes.set_xlabel(x_label)
@@ -31,6 +43,11 @@ def style_axes(axes: Axes, x_label: str, y_label: str) -> None:
     axes.grid(color="#e4e4e4", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def seconds(time: float) -> str:
+    """A time [s] as people write it, such as 5 ns."""
+    return EngFormatter(unit="s")(time)
 
 
 def set_title(axes: Axes, title: str) -> None:

@@ -23,7 +23,7 @@ CARD = {
     "sigma_tail": "spread of ln R in the tail",
     "r_access": "access transistor, part of each resistance",
     "rtn_traps_lrs": "telegraph noise: mean number of traps, LRS",
-    "rtn_traps_hrs": "telegraph noise: mean number of traps, HRS",
+    "rtn_traps_hrs": "telegraph noise: mean number of traps, HRS at its median",
     "rtn_amplitude_lrs": "telegraph noise: median dR/R of a trap, LRS",
     "rtn_amplitude_hrs": "telegraph noise: median dR/R of a trap, HRS",
     "rtn_sigma": "telegraph noise: spread of ln dR/R",

@@ -1,7 +1,9 @@
 import json
+import math
 import re
 import tomllib
 
+import numpy as np
 import pytest
 
 from rram_jax.cli import main
@@ -41,12 +43,63 @@ def test_a_card_is_shown_with_what_it_makes(card, tmp_path, capsys):
     assert float(lrs[1]) == pytest.approx(0.2, rel=0.012)
     assert float(hrs[1]) == pytest.approx(0.6, rel=0.012)
     assert out.endswith(
-        "Figure: runs/device-mine/cells.png and runs/device-mine/cells.svg.\n"
+        "Figure: runs/device-mine/card.png and runs/device-mine/card.svg.\n"
     )
-    first = (tmp_path / "runs" / "device-mine" / "cells.svg").read_bytes()
+    first = (tmp_path / "runs" / "device-mine" / "card.svg").read_bytes()
     assert main(["device", "show", card, "--out", "a/b"]) == 0
-    assert (tmp_path / "a" / "b" / "cells.svg").read_bytes() == first
-    assert (tmp_path / "a" / "b" / "cells.png").read_bytes()[1:4] == b"PNG"
+    assert (tmp_path / "a" / "b" / "card.svg").read_bytes() == first
+    assert (tmp_path / "a" / "b" / "card.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_write_verify_is_told(card, tmp_path, capsys):
+    file = tmp_path / "mine.toml"
+    file.write_text(file.read_text() + "band_lrs = 0.2\nmax_writes = 3\n")
+    assert main(["device", "show", card]) == 0
+    out = capsys.readouterr().out
+    (told,) = re.findall(r"Write-verify of LRS takes (\S+) programmings", out)
+    # One standard deviation: 1 + q + q^2 programmings, q = 31.73 % outside.
+    assert float(told) == pytest.approx(1 + 0.3173 + 0.3173**2, rel=0.01)
+    assert "3.1" in re.findall(r"(\S+)% of the cells took all 3", out)[0]
+
+
+def test_the_reset_curve_is_written(tmp_path, capsys):
+    assert main(["device", "reset", "hfo2-nominal", "--out", "curve"]) == 0
+    out = capsys.readouterr().out
+    assert "pulses of 1 \u00b5s, read at 0.2 V a cell for 5 ns" in out
+    header, *lines = (tmp_path / "curve" / "reset.csv").read_text().splitlines()
+    names = header.split(",")
+    columns = np.array([[float(x) for x in line.split(",")] for line in lines]).T
+    curve = dict(zip(names, columns, strict=True))
+    v = curve["v_reset"]
+    assert (v[0], v[-1]) == pytest.approx((0.8, 1.46))
+    at = int(np.abs(v - 1.3).argmin())
+    card = load_card("hfo2-nominal")
+    assert curve["r_hrs"][at] == pytest.approx(card.r_hrs, rel=1e-4)
+    assert curve["sigma_hrs"][at] == pytest.approx(card.sigma_hrs, rel=1e-4)
+    # By hand: two log-normals, 0.2 V for 5 ns.
+    on, off = (math.exp(s * s / 2) / r for r, s in ((4520, 0.051), (40600, 0.234)))
+    noise = [g * math.sqrt(math.expm1(s * s)) for g, s in ((on, 0.051), (off, 0.234))]
+    pair = math.hypot(*noise) / (on - off)
+    assert curve["pair_noise"][at] == pytest.approx(pair, rel=1e-3)
+    assert curve["read_current"][at] == pytest.approx(0.2 * (on + off), rel=1e-4)
+    energy = 0.04 * (on + off) * 5e-9
+    assert curve["read_energy"][at] == pytest.approx(energy, rel=1e-4)
+    assert (np.diff(curve["read_current"]) < 0).all()
+    assert curve["pair_noise"][-1] < curve["pair_noise"][0] / 5
+    for kind in ("png", "svg"):
+        assert (tmp_path / "curve" / f"reset.{kind}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("reset", "bench-r10"), "names no filament card"),
+        (("reset", "hfo2-nominal", "--t-reset", "1"), "between 1e-08 and 0.0001 s"),
+        (("show", "hfo2-nominal", "--t-reset", "1e-6"), "belongs to `device reset`"),
+    ],
+)
+def test_a_reset_curve_that_cannot_be(command, told, capsys):
+    assert told in refused(capsys, "device", *command)
 
 
 def test_a_card_that_is_not_there_is_told(capsys):

@@ -35,6 +35,16 @@ OTHER = FilamentCard(
     gate_set=1.15,
     v_read=0.15,
     t_reset=5e-7,
+    v_reset_low=0.7,
+    v_reset_high=1.6,
+    t_reset_low=2e-8,
+    t_reset_high=3e-5,
+    sigma_s=0.09,
+    d2d_s=0.3,
+    sigma_x=0.05e-9,
+    x_sigma=0.8e-9,
+    l_sigma=0.4e-9,
+    d2d_x=0.7,
 )
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from rram_jax.device.cycles import mixture_quantile, sample_cycles
+from rram_jax.device.cycles import sample_cycles
+from rram_jax.device.law import mixture_quantile
 from rram_jax.device.variability import sample_resistance
 from tests.device.test_card import CARD
 from tests.helpers import assert_gradient

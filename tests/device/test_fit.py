@@ -9,8 +9,9 @@ from scipy.special import ndtri
 
 from rram_jax.device import switching
 from rram_jax.device.card import load_card
-from rram_jax.device.cycles import mixture_quantile, sample_cycles
+from rram_jax.device.cycles import sample_cycles
 from rram_jax.device.fit import fit_card
+from rram_jax.device.law import mixture_quantile
 from rram_jax.device.measured import Measurements, read_measurements
 from rram_jax.device.mixture import PROBABILITIES, TOLERANCES, Mixture, fit_mixture
 from rram_jax.device.switching import kinds_of_cells

@@ -8,12 +8,15 @@ import pytest
 from rram_jax.device.filament import load_filament
 from rram_jax.device.reset_curve import (
     FITTED,
+    FITTED_SPREAD,
     ResetTable,
     fit_reset_curve,
+    fit_spread,
     low_resistance,
     read_reset_table,
     reset_curve,
     residuals,
+    spread_residuals,
 )
 from rram_jax.errors import InputError
 from tests.helpers import assert_gradient, is_one_sentence
@@ -24,6 +27,7 @@ CARD = load_filament("hfo2")
 TABLE = ResetTable(
     v_reset=(0.80, 0.90, 1.00, 1.10, 1.20, 1.30, 1.40, 1.46),
     r_hrs=(6080, 9190, 13800, 20200, 29000, 40600, 57600, 75200),
+    sigma_hrs=(0.144, 0.161, 0.146, 0.147, 0.177, 0.234, 0.333, 0.462),
 )
 
 
@@ -56,6 +60,27 @@ def test_a_fit_comes_back_to_the_packaged_card():
     assert back == CARD  # nothing else was touched
 
 
+def test_a_fit_of_the_spread_comes_back_to_the_packaged_card():
+    start = dataclasses.replace(
+        CARD, sigma_s=0.3, sigma_x=0.1e-9, x_sigma=0.8e-9, l_sigma=0.3e-9
+    )
+    card = fit_spread(start, TABLE, sigma_lrs=0.051)
+    for name in ("sigma_s", *FITTED_SPREAD):
+        assert getattr(card, name) == pytest.approx(getattr(CARD, name), rel=5e-3)
+    back = dataclasses.replace(
+        card, **{n: getattr(CARD, n) for n in ("sigma_s", *FITTED_SPREAD)}
+    )
+    assert back == CARD  # nothing else was touched
+
+
+def test_a_fit_of_the_spread_needs_spreads():
+    few = ResetTable(v_reset=(0.9, 1.1), r_hrs=(9e3, 2e4), sigma_hrs=(0.1, 0.2))
+    with pytest.raises(InputError, match="sigma_ln_r_hrs") as told:
+        fit_spread(CARD, few, sigma_lrs=0.05)
+    assert is_one_sentence(told.value)
+    assert spread_residuals(CARD, ResetTable(v_reset=(0.9,), r_hrs=(9e3,))).size == 0
+
+
 def test_gradient_in_voltage_and_width():
     def high(z):
         return jnp.log(reset_curve(z[0], z[1], CARD, CARD.params()))
@@ -68,6 +93,9 @@ def test_a_table_from_a_file(tmp_path):
     path.write_text("r_hrs_median_ohm,more,v_reset_V\n9000,x,0.9\n2.1e4,y,1.1\n")
     expected = ResetTable(v_reset=(0.9, 1.1), r_hrs=(9000.0, 21000.0))
     assert read_reset_table(path) == expected
+    path.write_text("sigma_ln_r_hrs,v_reset_V,r_hrs_median_ohm\n0.2,0.9,9000\n")
+    expected = ResetTable(v_reset=(0.9,), r_hrs=(9000.0,), sigma_hrs=(0.2,))
+    assert read_reset_table(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,6 +107,8 @@ def test_a_table_from_a_file(tmp_path):
         "v_reset_V,r_hrs_median_ohm\n",
         "v_reset_V,r_hrs_median_ohm\n-0.9,9000\n",
         "v_reset_V,r_hrs_median_ohm\n0.9,nan\n",
+        "v_reset_V,r_hrs_median_ohm,sigma_ln_r_hrs\n0.9,9000,-0.1\n",
+        "v_reset_V,r_hrs_median_ohm,sigma_ln_r_hrs\n0.9,9000,\n",
         "",
     ],
 )
