@@ -113,7 +113,8 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
         ),
     )
     told = (
-        f"pulses of {width:g} s, {circuit.v_read:g} V a cell for {circuit.t_slot:g} s"
+        f"pulses of {seconds(width)}, read at {circuit.v_read:g} V a cell for"
+        f" {seconds(circuit.t_slot)}"
     )
     say(f"Conditions: {told}; energies and stress are the nominal cell's.")
     out = out or Path("runs") / f"device-{card.name}"
