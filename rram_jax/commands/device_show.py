@@ -161,12 +161,14 @@ def _show_writes(card: DeviceCard, is_lrs: Bool[Array, "2 cells"]) -> None:
     if card.params().band is None:
         return
     _, writes = sample_verified(jax.random.key(0), is_lrs, card.params())
-    for state, n in zip(("LRS", "HRS"), np.asarray(writes), strict=True):
-        say(
-            f"Write-verify of {state} takes {n.mean():.3g} programmings a cell in the"
-            f" mean; {(n == card.max_writes).mean():.2%} of the cells took all"
-            f" {card.max_writes}."
-        )
+    states = (("LRS", card.band_lrs), ("HRS", card.band_hrs))
+    for (state, band), n in zip(states, np.asarray(writes), strict=True):
+        if band:
+            say(
+                f"Write-verify of {state} takes {n.mean():.3g} programmings a cell in"
+                f" the mean; {(n == card.max_writes).mean():.2%} of the cells took all"
+                f" {card.max_writes}."
+            )
 
 
 def _noise(card: DeviceCard, sample):
