@@ -1,0 +1,159 @@
+"""A wired array of linearised cells, eliminated once and solved for any sources.
+
+The ladder of `circuit.ladder` for cells with two slopes and a current of their own,
+
+    i = b + g_sl v_sl - g_bl v_bl,
+
+which is what a cell law is near a point. Seen from its bit lines, a row carries
+i = A (b - g_bl v_bl) with A = (I + diag(g_sl) P)^-1 and P its shared path resistances,
+so that its admittance is A diag(g_bl). Rows are joined through the bit-line segments as
+in the ladder. With slopes of 0 or more all systems are M-matrices whose columns are
+(weakly) diagonally dominant, and elimination needs no pivoting.
+
+Factors and substitution are apart: substitution is linear in the sources, so that jax
+can transpose it and the adjoint costs no second elimination. Memory: three matrices
+(cols, cols) a row.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from rram_jax.circuit.config import ArrayConfig
+from rram_jax.numerics import solve_unpivoted
+from rram_jax.types import Array, Float, register_record
+
+
+@register_record
+@dataclass(frozen=True)
+class ArrayParams:
+    """The resistances of an `ArrayConfig` as arrays, to differentiate or sweep."""
+
+    r_wire_sl: Float[Array, ""]
+    """[Ohm] As in `ArrayConfig`, and so the next two."""
+
+    r_wire_bl: Float[Array, ""]
+    r_driver: Float[Array, ""]
+
+    r_sense: Float[Array, ""] | None
+    """[Ohm] As in `ArrayConfig`; None instead of infinity."""
+
+
+def array_params(array: ArrayConfig) -> ArrayParams:
+    """The configuration as arrays of jax's default float type."""
+    floating = array.r_sense == float("inf")
+    return ArrayParams(
+        r_wire_sl=jnp.asarray(array.r_wire_sl, float),
+        r_wire_bl=jnp.asarray(array.r_wire_bl, float),
+        r_driver=jnp.asarray(array.r_driver, float),
+        r_sense=None if floating else jnp.asarray(array.r_sense, float),
+    )
+
+
+@register_record
+@dataclass(frozen=True)
+class Factors:
+    """What `eliminate` leaves for `substitute`."""
+
+    row: Float[Array, "rows cols cols"]
+    """[-] A of each row."""
+
+    admittance: Float[Array, "rows cols cols"]
+    """[S] A diag(g_bl) of each row."""
+
+    keep: Float[Array, "rows cols cols"]
+    """[-] K = (I + r Y)^-1 of the bit-line segments below each row."""
+
+    foot: Float[Array, "cols cols"]
+    """Inverse of what stands before the feet's voltages: [-], [Ohm] if they float."""
+
+
+def line_voltages(
+    current: Float[Array, "rows cols"],
+    v_foot: Float[Array, " cols"],
+    drive: Float[Array, " rows"],
+    wires: ArrayParams,
+) -> tuple[Float[Array, "rows cols"], Float[Array, "rows cols"]]:
+    """[V] Source-line and bit-line nodes where the cells carry `current` [A]."""
+    to_right = jnp.cumsum(current[:, ::-1], 1)[:, ::-1]
+    driver = wires.r_driver * to_right[:, :1]
+    v_sl = drive[:, None] - driver - wires.r_wire_sl * jnp.cumsum(to_right, 1)
+    down = jnp.cumsum(current, 0)
+    v_bl = v_foot + wires.r_wire_bl * jnp.cumsum(down[::-1], 0)[::-1]
+    return v_sl, v_bl
+
+
+def foot_imbalance(
+    current: Float[Array, "rows cols"],
+    v_foot: Float[Array, " cols"],
+    wires: ArrayParams,
+) -> Float[Array, " cols"]:
+    """What must vanish at the feet: [V], or [A] where they float."""
+    total = current.sum(0)
+    return total if wires.r_sense is None else v_foot - wires.r_sense * total
+
+
+def eliminate(
+    g_sl: Float[Array, "rows cols"],
+    g_bl: Float[Array, "rows cols"],
+    wires: ArrayParams,
+) -> Factors:
+    """Factors of an array whose cells have the slopes `g_sl` and `g_bl` [S]."""
+    cols = g_sl.shape[1]
+    unit = jnp.eye(cols, dtype=g_sl.dtype)
+    nearer = 1 + jnp.minimum(jnp.arange(cols)[:, None], jnp.arange(cols)[None, :])
+    path = wires.r_driver + wires.r_wire_sl * nearer.astype(g_sl.dtype)
+
+    def down(above, slopes):
+        row = solve_unpivoted(unit + slopes[0][:, None] * path, unit)
+        y = above + row * slopes[1]
+        keep = solve_unpivoted(unit + wires.r_wire_bl * y, unit)
+        return keep @ y, (row, keep)
+
+    y, (row, keep) = jax.lax.scan(down, jnp.zeros_like(unit), (g_sl, g_bl))
+    admittance = row * g_bl[:, None, :]
+    if wires.r_sense is None:
+        # A line that no cell touches stays at v_cm.
+        foot = y + jnp.diag((jnp.diagonal(y) == 0).astype(y.dtype))
+    else:
+        foot = unit + wires.r_sense * y
+    return Factors(
+        row=row, admittance=admittance, keep=keep, foot=solve_unpivoted(foot, unit)
+    )
+
+
+def substitute(
+    factors: Factors,
+    wires: ArrayParams,
+    source: Float[Array, "rows cols"],
+    at_foot: Float[Array, " cols"],
+) -> tuple[Float[Array, "rows cols"], Float[Array, " cols"]]:
+    """Cell currents [A] and foot voltages [V]; linear in `source` and `at_foot`.
+
+    Args:
+        factors: Of the slopes.
+        wires: The same as for the factors.
+        source: [A] b of each cell, where v_sl is counted from the row's drive.
+        at_foot: What `foot_imbalance` shall be.
+    """
+    short = jnp.einsum("rij,rj->ri", factors.row, source)
+
+    def down(above, of_row):
+        keep, added = of_row
+        total = above + added
+        return keep @ total, total
+
+    j_foot, j = jax.lax.scan(down, jnp.zeros_like(at_foot), (factors.keep, short))
+    if wires.r_sense is None:
+        v_foot = factors.foot @ (j_foot - at_foot)
+    else:
+        v_foot = factors.foot @ (wires.r_sense * j_foot + at_foot)
+
+    def up(below, of_row):
+        keep, total = of_row
+        v = keep @ (below + wires.r_wire_bl * total)
+        return v, v
+
+    _, v_bl = jax.lax.scan(up, v_foot, (factors.keep, j), reverse=True)
+    return short - jnp.einsum("rij,rj->ri", factors.admittance, v_bl), v_foot
