@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from rram_jax.chip.network import HardwareNetwork as HardwareNetwork
     from rram_jax.chip.program import sample_chip as sample_chip
     from rram_jax.circuit.attenuation import attenuation_map as attenuation_map
+    from rram_jax.circuit.cell_law import LinearCell as LinearCell
+    from rram_jax.circuit.cell_law import RramCell as RramCell
     from rram_jax.circuit.config import ArrayConfig as ArrayConfig
     from rram_jax.circuit.config import TileConfig as TileConfig
+    from rram_jax.circuit.elimination import ArrayParams as ArrayParams
+    from rram_jax.circuit.elimination import array_params as array_params
+    from rram_jax.circuit.newton import NonlinearSolution as NonlinearSolution
+    from rram_jax.circuit.newton import solve_nonlinear as solve_nonlinear
     from rram_jax.circuit.solver import CrossbarSolution as CrossbarSolution
     from rram_jax.circuit.solver import solve_crossbar as solve_crossbar
     from rram_jax.circuit.tile import layer_transfer as layer_transfer
@@ -54,20 +60,25 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ArrayConfig": "circuit.config",
+    "ArrayParams": "circuit.elimination",
     "CircuitConfig": "chip.config",
     "CrossbarSolution": "circuit.solver",
     "DeviceCard": "device.card",
     "FilamentCard": "device.filament",
     "HardwareNetwork": "chip.network",
     "InputError": "errors",
+    "LinearCell": "circuit.cell_law",
     "NetworkConfig": "chip.config",
     "NeuronCard": "neuron.card",
     "NeuronConfig": "neuron.config",
     "NgspiceError": "errors",
+    "NonlinearSolution": "circuit.newton",
+    "RramCell": "circuit.cell_law",
     "TileConfig": "circuit.config",
     "TrainConfig": "qnn.config",
     "TrainedNetwork": "qnn.trained",
     "apply_pulse": "device.pulse",
+    "array_params": "circuit.elimination",
     "at_reset": "device.reset",
     "attenuation_map": "circuit.attenuation",
     "crossing": "neuron.model",
@@ -89,6 +100,7 @@ _HOME = {
     "sample_resistance": "device.variability",
     "sample_traps": "device.rtn",
     "solve_crossbar": "circuit.solver",
+    "solve_nonlinear": "circuit.newton",
     "train": "qnn.train",
     "verify": "ngspice.verify",
 }

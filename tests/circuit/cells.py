@@ -1,0 +1,70 @@
+"""A 1T1R array for tests, and its node equations written once more."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from rram_jax.circuit.cell_law import RramCell
+from tests.device.filaments import OTHER
+
+V_CM, V_GATE = 0.83, 2.6
+
+
+def rram_cells(seed: int, rows: int, cols: int) -> RramCell:
+    """Cells of mixed states, no two alike, between lines at 0.83 V."""
+    rng = np.random.default_rng(seed)
+    x = np.where(rng.random((rows, cols)) < 0.5, 0.05e-9, 1e-9)
+    x, s = x * rng.uniform(0.7, 1.3, (rows, cols)), rng.uniform(0.8, 1.25, (rows, cols))
+    return RramCell(
+        x=jnp.asarray(x, float),
+        s=jnp.asarray(s, float),
+        v_gate=jnp.asarray(V_GATE, float),
+        v_cm=jnp.asarray(V_CM, float),
+        params=OTHER.params(),
+    )
+
+
+def filament(v, x, s, p, np=np):
+    """[A] Through the RRAM; `p` holds the card's numbers."""
+    r = p.r_filament / s * (np.exp(x / p.x0) - x / p.t_ox)
+    v0 = p.v0_hrs + (p.v0_lrs - p.v0_hrs) * np.exp(-x / p.x0)
+    return v0 / r * np.sinh(v / v0)
+
+
+def access(v_sl, v_mid, v_gate, p, np=np):
+    """[A] From `v_sl` to `v_mid`, all above the bulk."""
+    v_t = 8.617333262145179e-5 * p.t_ambient
+    pinch = (v_gate - p.access_threshold) / p.access_slope
+
+    def channel(v):
+        return np.logaddexp(0, (pinch - v) / (2 * v_t)) ** 2
+
+    scale = 2 * p.access_slope * p.access_beta * v_t**2
+    return scale * (channel(v_mid) - channel(v_sl))
+
+
+def node_equations(nodes, drive, law, wires, np=np):
+    """[A] What flows into each node; `nodes` [V]: sl, mid and bl of all cells, feet.
+
+    Ohm's law from node to node, no resistance zero; `wires.r_sense` is None if the
+    feet float. With `np` = `jax.numpy` it can be differentiated.
+    """
+    rows, cols = law.x.shape
+    sl, mid, bl = nodes[:-cols].reshape(3, rows, cols)
+    foot = nodes[-cols:]
+    p, at = law.params, law.v_cm
+    through_access = access(at + sl, at + mid, law.v_gate, p, np)
+    through_rram = filament(mid - bl, law.x, law.s, p, np)
+    first = (drive - sl[:, 0]) / (wires.r_driver + wires.r_wire_sl)
+    along_sl = np.concatenate(
+        [first[:, None], (sl[:, :-1] - sl[:, 1:]) / wires.r_wire_sl], 1
+    )
+    along_bl = (bl - np.concatenate([bl[1:], foot[None]], 0)) / wires.r_wire_bl
+    into_sl = along_sl - through_access
+    into_sl = np.concatenate([into_sl[:, :-1] - along_sl[:, 1:], into_sl[:, -1:]], 1)
+    into_bl = through_rram - along_bl
+    into_bl = np.concatenate([into_bl[:1], into_bl[1:] + along_bl[:-1]], 0)
+    into_foot = along_bl[-1]
+    if wires.r_sense is not None:
+        into_foot = into_foot - foot / wires.r_sense
+    kcl = [into_sl.ravel(), (through_access - through_rram).ravel(), into_bl.ravel()]
+    return np.concatenate([*kcl, into_foot])
