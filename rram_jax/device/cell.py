@@ -24,9 +24,16 @@ import jax.numpy as jnp
 from rram_jax.device.filament import KELVIN, FilamentParams, current
 from rram_jax.types import Array, Float
 
-_HALVINGS, _STEPS = 9, 16
-"""After the halvings the bracket is below both voltage scales, V_T and V0, for cell
-voltages up to 10 V; from there Newton's error is squared in each step."""
+_MOST_STEPS = 80
+"""More than halving alone takes to the last digit in float64."""
+
+
+def _channel(node, v_gate, params):
+    """[A] What the access transistor takes in at a node, above what it gives out."""
+    v_t = KELVIN * params.t_ambient
+    pinch = (v_gate - params.access_threshold) / params.access_slope
+    scale = 2 * params.access_slope * params.access_beta * v_t**2
+    return scale * jax.nn.softplus((pinch - node) / (2 * v_t)) ** 2
 
 
 def access_current(
@@ -39,14 +46,7 @@ def access_current(
 
     From the node at `high` to the one at `low`; negative where `high` is the lower.
     """
-    v_t = KELVIN * params.t_ambient
-    pinch = (v_gate - params.access_threshold) / params.access_slope
-
-    def channel(v):
-        return jax.nn.softplus((pinch - v) / (2 * v_t)) ** 2
-
-    scale = 2 * params.access_slope * params.access_beta * v_t**2
-    return scale * (channel(low) - channel(high))
+    return _channel(low, v_gate, params) - _channel(high, v_gate, params)
 
 
 def rram_voltage(
@@ -55,12 +55,13 @@ def rram_voltage(
     x: Float[Array, "*#cells"],
     s: Float[Array, "*#cells"],
     params: FilamentParams,
+    start: Float[Array, "*#cells"] | None = None,
 ) -> Float[Array, "*cells"]:
     """[V] Across the RRAM, of the sign of `v_cell`.
 
-    Halving, then Newton steps inside the bracket, a fixed number of both (see
-    `_HALVINGS`); the gradient is the implicit one. The transistor and the RRAM are
-    monotone, so there is exactly one solution between 0 and `v_cell`.
+    Newton steps, and a halving of the bracket wherever they leave it or shrink slowly;
+    the gradient is the implicit one. The transistor and the RRAM are monotone, so there
+    is exactly one solution between 0 and `v_cell`.
 
     Args:
         v_cell: [V] V(sl) - V(bl), up to 10 V either way; the lower node is at 0 V.
@@ -68,38 +69,53 @@ def rram_voltage(
         x: [m] Barrier.
         s: [-] Relative cross-section.
         params: The technology.
+        start: [V] Where to begin, else in the middle. It saves steps, and changes the
+            answer by rounding only.
     """
     v_cell, v_gate, x, s = jnp.broadcast_arrays(v_cell, v_gate, x, s)
-    sign = jnp.where(v_cell >= 0, 1.0, -1.0).astype(v_cell.dtype)
+    reset = v_cell >= 0
+    sign = jnp.where(reset, 1.0, -1.0).astype(v_cell.dtype)
     size = sign * v_cell
+    # Of the transistor's two nodes one is held; the other is between it and the RRAM.
+    held = _channel(jnp.where(reset, size, 0.0), v_gate, params)
 
     def imbalance(v):
-        low = jnp.where(sign > 0, v, 0.0)
-        high = jnp.where(sign > 0, size, size - v)
-        return current(v, x, s, params) - access_current(low, high, v_gate, params)
+        free = _channel(jnp.where(reset, v, size - v), v_gate, params)
+        return current(v, x, s, params) - sign * (free - held)
 
     def solve(fn, start):
-        tiny = jnp.finfo(start.dtype).tiny
+        info = jnp.finfo(start.dtype)
+        # The step after one of this size would be lost in rounding.
+        small = 0.1 * info.eps**0.5
+        lost = info.eps * held  # what rounding leaves of the transistor's difference
 
-        def closer(k, bracket):
-            v, a, b = bracket
+        def closer(state):
+            k, v, a, b, last, done = state
             value, slope = jax.jvp(fn, (v,), (jnp.ones_like(v),))
             above = value > 0
             a, b = jnp.where(above, a, v), jnp.where(above, v, b)
             # No slope is left where a closed transistor meets an underflow.
-            newton = v - value / jnp.maximum(slope, tiny)
-            newton = jnp.clip(newton, a, b)
-            return jnp.where(k < _HALVINGS, (a + b) / 2, newton), a, b
+            newton = jnp.clip(v - value / jnp.maximum(slope, info.tiny), a, b)
+            step = jnp.abs(newton - v)
+            quick = step <= 0.7 * last
+            done |= jnp.abs(value) <= lost
+            v = jnp.where(done, v, jnp.where(quick, newton, (a + b) / 2))
+            done |= (quick & (step <= small * v)) | (b - a <= 2 * info.eps * b)
+            return k + 1, v, a, b, jnp.where(quick, step, b - a), done
 
-        bracket = (start, jnp.zeros_like(size), size)
-        return jax.lax.fori_loop(0, _STEPS, closer, bracket)[0]
+        def unfinished(state):
+            return (state[0] < _MOST_STEPS) & ~state[-1].all()
+
+        zero = jnp.zeros_like(size)
+        state = (0, start, zero, size, size, zero > 1)
+        return jax.lax.while_loop(unfinished, closer, state)[1]
 
     def tangent_solve(linear, y):
         tiny = jnp.finfo(y.dtype).tiny
         return y / jnp.maximum(linear(jnp.ones_like(y)), tiny)
 
-    v = jax.lax.custom_root(imbalance, size / 2, solve, tangent_solve)
-    return sign * v
+    start = size / 2 if start is None else jnp.clip(sign * start, 0.0, size)
+    return sign * jax.lax.custom_root(imbalance, start, solve, tangent_solve)
 
 
 def cell_current(
