@@ -102,6 +102,29 @@ def test_without_spread_every_chip_is_ideal(checkpoint, tmp_path):
     assert point["ties_mean"] != point["accuracy_ideal"]
 
 
+def test_a_reset_pulse_changes_card_and_label(checkpoint, tmp_path):
+    few = ("--device", "hfo2-nominal", "--circuit", "ideal", "--images", "200")
+    evaluate(checkpoint, *few, "--out", "own", "--json", "own.json")
+    evaluate(checkpoint, *few, "--v-reset", "0.8", "--out", "weak", "--json", "f.json")
+    own, weak = (json.loads((tmp_path / f).read_text()) for f in ("own.json", "f.json"))
+    assert (own["device"], weak["device"]) == (
+        "hfo2-nominal",
+        "hfo2-nominal-0.8V-1e-06s",
+    )
+    # HRS near LRS: the weights drown in their own noise.
+    assert weak["accuracy_mean"] < own["accuracy_mean"]
+    config = json.loads((tmp_path / "weak" / "config.json").read_text())
+    assert config["v_reset"] == 0.8
+    assert config["device_card"]["r_hrs"] == pytest.approx(5987, rel=1e-3)
+
+
+def test_a_reset_pulse_that_a_card_does_not_speak_for(checkpoint, capsys):
+    argv = ("evaluate", str(checkpoint), "--v-reset", "1.2")
+    assert "hfo2-nominal" in refused(capsys, *argv)
+    argv = (*argv, "--device", "hfo2-nominal", "--t-reset", "1")
+    assert "0.0001 s" in refused(capsys, *argv)
+
+
 def test_several_spreads_give_a_curve(checkpoint, tmp_path):
     argv = ("--sigma-lrs", "0", "0.5", "--circuit", "ideal", "--images", "200")
     evaluate(checkpoint, *argv, "--json", "f.json", "--out", "a")

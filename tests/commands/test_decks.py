@@ -1,0 +1,27 @@
+import pytest
+
+from rram_jax.commands.config import ExportCommand
+from rram_jax.commands.decks import read_request
+from rram_jax.device.card import load_card
+from rram_jax.errors import InputError
+from tests.helpers import is_one_sentence
+
+
+def test_decks_are_of_cells_after_the_reset_pulse_that_is_asked_for(checkpoint):
+    request = read_request(
+        ExportCommand(checkpoint=checkpoint, images=1, v_reset=1.0, sigma_lrs=0.2)
+    )
+    card, own = request.design.device, load_card("hfo2-nominal")
+    assert card.r_hrs == pytest.approx(13_180, rel=1e-3)
+    assert (card.v_reset, card.t_reset, card.sigma_lrs) == (1.0, own.t_reset, 0.2)
+    assert request.asked["device_card"]["r_hrs"] == card.r_hrs
+    same = read_request(ExportCommand(checkpoint=checkpoint, images=1))
+    assert same.design.device == own
+
+
+def test_decks_after_a_reset_pulse_that_the_card_does_not_speak_for(checkpoint):
+    with pytest.raises(InputError, match="hfo2-nominal") as told:
+        read_request(
+            ExportCommand(checkpoint=checkpoint, device="bench-r10", v_reset=1.0)
+        )
+    assert is_one_sentence(told.value)
