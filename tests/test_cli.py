@@ -202,7 +202,7 @@ def test_a_missing_file_is_told(capsys):
         ("evaluate ck --chips 0", "--chips and --images of 1 or more; got 0 chips"),
         ("evaluate ck --v-read 3", "v_read must lie between"),
         ("device show", "`device show` needs a card"),
-        ("device list bench-r10", "stands after `show`, `fit` or `sample` only"),
+        ("device list bench-r10", "`device list` takes no name"),
     ],
 )
 def test_values_that_a_record_refuses(capsys, argv, told):

@@ -20,8 +20,7 @@ from rich.table import Table
 
 from rram_jax.device.cell import read_resistance
 from rram_jax.device.filament import FilamentCard, load_filament
-from rram_jax.device.pulse import apply_pulse
-from rram_jax.device.reset_curve import (
+from rram_jax.device.filament_fit import (
     FITTED,
     FITTED_SPREAD,
     fit_reset_curve,
@@ -32,6 +31,7 @@ from rram_jax.device.reset_curve import (
     residuals,
     spread_residuals,
 )
+from rram_jax.device.pulse import apply_pulse
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -239,19 +239,22 @@ class DemoCommand:
 class DeviceCommand:
     """List or show the device cards, fit one to measurements, or sample from one."""
 
-    action: Positional[Literal["list", "show", "reset", "fit", "sample"]]
+    action: Positional[Literal["list", "show", "reset", "netlist", "fit", "sample"]]
     """list: the presets; show: one card and the cells it makes; reset: what its RESET
-    voltage does; fit: make a card from measurements; sample: make virtual measurements
-    of a card."""
+    voltage does; netlist: its cells as subcircuits for ngspice; fit: make a card from
+    measurements; sample: make virtual measurements of a card."""
 
     name: Positional[str] = ""
     """Card to show or sample, a preset or the path of a TOML file; to fit, a CSV file
     of measurements (cell,cycle,r_hrs_ohm,r_lrs_ohm), also one ending in .gz."""
 
     out: Path | None = None
-    """show, reset: folder of figure and table, by default runs/device-NAME; fit: TOML
-    file of the card, which is named after it; sample: CSV file, compressed if it ends
-    in .gz."""
+    """show, reset: folder of figure and table, by default runs/device-NAME; netlist:
+    the netlist; fit: TOML file of the card, which is named after it; sample: CSV file,
+    compressed if it ends in .gz."""
+
+    verilog_a: bool = False
+    """netlist: around the Verilog-A models instead of behavioural sources."""
 
     t_reset: float | None = None
     """[s] reset: width of the pulses; by default the card's own."""
@@ -269,22 +272,29 @@ class DeviceCommand:
     """sample: makes the array; fit: makes the bootstrap's samples."""
 
     overwrite: bool = False
-    """fit, sample: replace files that are there."""
+    """netlist, fit, sample: replace files that are there."""
 
     def __post_init__(self):
         check_seed(self.seed)
         if self.action == "list" and self.name:
             raise InputError(
-                "A name stands after `show`, `reset`, `fit` or `sample` only, such as"
-                " `rram-jax device show bench-r10`."
+                "`device list` takes no name: `rram-jax device show bench-r10` shows"
+                " one card."
             )
         if self.action != "list" and not self.name:
             thing = "a file of measurements" if self.action == "fit" else "a card"
             raise InputError(
                 f"`device {self.action}` needs {thing}: give it after {self.action}."
             )
-        if self.action in ("fit", "sample") and self.out is None:
+        writes = ("netlist", "fit", "sample")
+        if self.action in writes and self.out is None:
             raise InputError(f"`device {self.action}` needs --out, a file to write.")
+        if self.action not in writes and self.overwrite:
+            raise InputError(f"`device {self.action}` takes no --overwrite.")
+        if self.action not in ("fit", "sample") and self.seed:
+            raise InputError(f"`device {self.action}` takes no --seed.")
+        if self.action != "netlist" and self.verilog_a:
+            raise InputError("--verilog-a belongs to `device netlist`.")
         if self.action != "sample" and (self.cells, self.cycles) != (None, None):
             raise InputError("--cells and --cycles belong to `device sample`.")
         if self.action != "reset" and self.t_reset is not None:

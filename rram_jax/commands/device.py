@@ -8,6 +8,7 @@ import numpy as np
 import tomli_w
 
 from rram_jax.commands.config import DeviceCommand
+from rram_jax.commands.device_netlist import netlist
 from rram_jax.commands.device_show import reset, show
 from rram_jax.commands.terminal import (
     progress_bar,
@@ -19,7 +20,7 @@ from rram_jax.device.card import check_name, load_card, preset_names
 from rram_jax.device.cycles import sample_cycles
 from rram_jax.device.fit import DeviceFit, fit_card
 from rram_jax.device.measured import measurement_writer, read_measurements
-from rram_jax.device.mixture import PROBABILITIES
+from rram_jax.device.mixture_fit import PROBABILITIES
 from rram_jax.errors import InputError
 from rram_jax.report.device import TICKS, quantile_figure
 from rram_jax.run_folder import check_writable, write_json, write_text
@@ -32,7 +33,7 @@ CHUNK = 100_000
 
 
 def device(config: DeviceCommand) -> None:
-    """Do what the record asks for: list, show, reset, fit or sample.
+    """Do what the record asks for: list, show, reset, netlist, fit or sample.
 
     Raises:
         InputError: A card, measurements or a path do not serve.
@@ -43,7 +44,12 @@ def device(config: DeviceCommand) -> None:
         show(config.name, config.out)
     elif config.action == "reset":
         reset(config.name, config.t_reset, config.out)
-    elif config.out is not None:  # which the record has checked
+    elif config.out is None:  # which the record has checked
+        return
+    elif config.action == "netlist":
+        _check_new(config.out, config.overwrite)
+        netlist(config.name, config.out, verilog_a=config.verilog_a)
+    else:
         run = _fit if config.action == "fit" else _sample
         run(config, config.out)
 

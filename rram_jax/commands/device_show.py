@@ -10,14 +10,16 @@ import numpy as np
 from rram_jax.chip.config import CircuitConfig
 from rram_jax.commands.terminal import say, show_table
 from rram_jax.device.card import DeviceCard, load_card
-from rram_jax.device.filament import load_filament
+from rram_jax.device.filament import FilamentCard
 from rram_jax.device.loop import switching_loop
-from rram_jax.device.reset import at_reset, check_pulse
+from rram_jax.device.reset import LEAST_RATIO, filament_of
 from rram_jax.device.rtn import rtn_waveform, sample_traps
 from rram_jax.device.tradeoff import ResetTradeoff, reset_tradeoff
 from rram_jax.device.variability import sample_resistance, sample_verified
+from rram_jax.errors import InputError
 from rram_jax.report.figure import seconds
 from rram_jax.report.portrait import Portrait, portrait_figure
+from rram_jax.report.tables import card_table
 from rram_jax.report.tradeoff import tradeoff_figure
 from rram_jax.run_folder import write_table
 from rram_jax.types import Array, Bool
@@ -33,9 +35,6 @@ N_TIMES = 2000
 
 V_SET = 0.9
 """[V] End of the switching loop's negative branch."""
-
-UNITS = {"r_": "Ohm", "v_": "V", "t_": "s", "rtn_time": "s"}
-"""Of a card's numbers, by how their names begin; others have none."""
 
 
 def show(name: str, out: Path | None) -> None:
@@ -58,10 +57,10 @@ def show(name: str, out: Path | None) -> None:
     _show_writes(card, is_lrs)
     loop = curve = None
     if card.filament:
-        filament = load_filament(card.filament)
-        v, i = switching_loop(filament, card.v_reset, V_SET)
+        filament = filament_of(card)
+        v, i = switching_loop(filament, card.v_reset, V_SET, card.t_reset)
         loop = np.asarray(v), np.asarray(i)
-        found = _curve(card, card.t_reset)
+        found = _curve(card, filament, card.t_reset)
         curve = tuple(map(np.asarray, (found.v_reset, found.r_hrs, found.sigma_hrs)))
     portrait = Portrait(
         card=card,
@@ -85,11 +84,13 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
             not speak for the width.
     """
     card = load_card(name)
-    width = at_reset(card, t_reset=t_reset or card.t_reset).t_reset
-    curve, circuit = _curve(card, width), CircuitConfig()
+    filament = filament_of(card)
+    width = card.t_reset if t_reset is None else t_reset
+    filament.check_pulse(card.v_reset, width)
+    curve, circuit = _curve(card, filament, width), CircuitConfig()
     names = [f.name for f in dataclasses.fields(ResetTradeoff)]
     columns = np.stack([np.asarray(getattr(curve, n), np.float64) for n in names], 1)
-    picked = columns[:: (N_VOLTAGES - 1) // 11]
+    picked = columns[:: max((len(columns) - 1) // 11, 1)]
     show_table(
         f"Device card {card.name} after RESET pulses of {seconds(width)}",
         (
@@ -126,35 +127,39 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
     say(f"Table: {table}. Figure: {png} and {svg}.")
 
 
-def _curve(card: DeviceCard, t_reset: float) -> ResetTradeoff:
-    filament, circuit = load_filament(card.filament), CircuitConfig()
-    check_pulse(filament, card.v_reset, t_reset)
+def _curve(card: DeviceCard, filament: FilamentCard, t_reset: float) -> ResetTradeoff:
+    """The card after pulses of all voltages that leave HRS apart from LRS.
+
+    Raises:
+        InputError: None does.
+    """
+    circuit = CircuitConfig()
     low, high = filament.v_reset_low, filament.v_reset_high
     numbers = (t_reset, circuit.v_read, circuit.t_slot)
-    return reset_tradeoff(
+    curve = reset_tradeoff(
         jnp.linspace(low, high, N_VOLTAGES, dtype=jnp.float32),
         *(jnp.asarray(number, jnp.float32) for number in numbers),
         card,
         filament,
     )
+    apart = np.asarray(curve.r_hrs) > LEAST_RATIO * card.r_lrs
+    if not apart.any():
+        raise InputError(
+            f"RESET pulses of {t_reset:g} s leave no HRS above LRS at any voltage from"
+            f" {low:g} to {high:g} V: take longer ones."
+        )
+    if not apart.all():
+        say(
+            f"Left out, since HRS is not above {LEAST_RATIO:g} times LRS:"
+            f" {(~apart).sum()} of {len(apart)} RESET voltages."
+        )
+    return jax.tree.map(lambda column: column[apart], curve)
 
 
 def _show_numbers(card: DeviceCard) -> None:
-    numbers = dataclasses.asdict(card)
-    source, _ = numbers.pop("source"), numbers.pop("name")
-
-    def text(key: str, value) -> tuple[str, str]:
-        if isinstance(value, str):
-            return value or "none", ""
-        units = (unit for start, unit in UNITS.items() if key.startswith(start))
-        return f"{value:g}", next(units, "-")
-
-    show_table(
-        f"Device card {card.name}",
-        ("number", "value", "unit"),
-        ((key, *text(key, value)) for key, value in numbers.items()),
-    )
-    say(f"Source: {source}")
+    table = card_table(card)
+    show_table(f"Device card {card.name}", table.header, table.rows)
+    say(f"Source: {card.source}")
 
 
 def _show_writes(card: DeviceCard, is_lrs: Bool[Array, "2 cells"]) -> None:

@@ -113,9 +113,10 @@ def evaluate(config: EvaluateCommand) -> Path:
 
 
 def card_label(config: EvaluateCommand | ExportCommand, card: DeviceCard) -> str:
-    """What results call the card: as it was asked for, or after its RESET pulse."""
-    own_pulse = config.v_reset is None and config.t_reset is None
-    return config.device if own_pulse else card.name
+    """What results call the card: as it was asked for, with the RESET pulse if any."""
+    if config.v_reset is None and config.t_reset is None:
+        return config.device
+    return f"{config.device} at {card.v_reset:g} V, {card.t_reset:g} s"
 
 
 def choose_data(checkpoint: Checkpoint, asked: str | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
+from rram_jax.device.filament import filament_names, load_filament
 from rram_jax.errors import InputError
 from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float, register_record
@@ -95,6 +96,9 @@ class DeviceParams:
 
 _SHARE, _CORRELATION, _RATIO = (0.0, 1.0), (-1.0, 1.0), (1e-3, 1e3)
 
+MAX_MEAN = 2.0
+"""[-] Mean number of RTN traps that even the thickest barrier does not exceed."""
+
 LIMITS = {
     "tail_share": _SHARE,
     "tail_ratio": _RATIO,
@@ -106,8 +110,8 @@ LIMITS = {
     "d2d_hrs": _SHARE,
     "correlation_d2d": _CORRELATION,
     "correlation_c2c": _CORRELATION,
-    "rtn_traps_lrs": (0.0, 2.0),
-    "rtn_traps_hrs": (0.0, 2.0),
+    "rtn_traps_lrs": (0.0, MAX_MEAN),
+    "rtn_traps_hrs": (0.0, MAX_MEAN),
     "rtn_time_low": (1e-9, 1e6),
     "rtn_time_high": (1e-9, 1e6),
     "v_reset": (0.0, 5.0),
@@ -184,7 +188,8 @@ class DeviceCard:
     """[-] Share of cells that are in HRS whatever they are programmed to."""
 
     r_access: float = 900.0
-    """[Ohm] Access transistor at the read point, part of the cell's resistance."""
+    """[Ohm] Access transistor at the read point, part of the cell's resistance: bounds
+    what a draw may be (`variability.MIN_RRAM`)."""
 
     rtn_traps_lrs: float = 0.0
     """[-] Mean number of RTN traps, LRS."""
@@ -218,8 +223,10 @@ class DeviceCard:
     """[-] Programmings of a cell at most, where a band is given."""
 
     filament: str = ""
-    """Filament card that the cells follow when RESET changes: a packaged one's name or
-    a path. Without one the card holds for one RESET pulse only."""
+    """Filament card that the cells follow when RESET changes: a packaged one's name, or
+    a path, seen from this card. It says by which factors HRS and its spread change; all
+    else, shares and correlations too, is this card's. Without one the card holds for
+    one RESET pulse only."""
 
     v_reset: float = 0.0
     """[V] Cell voltage of the RESET pulse that HRS stands for, with `filament`."""
@@ -306,6 +313,15 @@ def load_card(name_or_path: str | Path) -> DeviceCard:
     """Read a device card: a preset's name or the path of a TOML file.
 
     Raises:
-        InputError: There is no such card, or its text is not a valid one.
+        InputError: There is no such card, its text is not a valid one, or its filament
+            card is none or does not speak for its RESET pulse.
     """
-    return load_record(name_or_path, _PACKAGED, DeviceCard, "device card")
+    card = load_record(name_or_path, _PACKAGED, DeviceCard, "device card")
+    if not card.filament:
+        return card
+    # A user's filament card lies where the card says, seen from the card.
+    beside = Path(name_or_path).parent / card.filament
+    if card.filament not in filament_names() and beside.is_file():
+        card = dataclasses.replace(card, filament=str(beside))
+    load_filament(card.filament).check_pulse(card.v_reset, card.t_reset)
+    return card

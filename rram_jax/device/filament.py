@@ -261,6 +261,20 @@ class FilamentCard:
                     f" they are {low:g} and {high:g} {unit}."
                 )
 
+    def check_pulse(self, v_reset: float, t_reset: float) -> None:
+        """Check that the card speaks for a RESET pulse of `v_reset` [V], `t_reset` [s].
+
+        Raises:
+            InputError: One of them lies outside of the card's range.
+        """
+        for name, value, unit in (("v_reset", v_reset, "V"), ("t_reset", t_reset, "s")):
+            low, high = (getattr(self, f"{name}_{end}") for end in ("low", "high"))
+            if not low <= value <= high:
+                raise InputError(
+                    f"The filament card {self.name!r} holds for {name} between {low:g}"
+                    f" and {high:g} {unit}; got {value:g}."
+                )
+
     def params(self) -> FilamentParams:
         """The card as arrays of jax's default float type (float64 in x64 mode)."""
         names = [f.name for f in dataclasses.fields(FilamentParams)]

@@ -1,13 +1,14 @@
 """A device card from a user's measurements, with intervals of confidence.
 
-The law of each state (`mixture.py`) is fitted to quantiles over all cycles of all cells
-that switch (`switching.py`). Which part of it is device-to-device comes from normal
-scores (the standard normal number at the rank of each resistance), split into variance
-components by the one-way analysis of variance with random effects, which for equally
-many cycles a cell is restricted maximum likelihood: S. R. Searle, G. Casella, C. E.
-McCulloch, Variance Components, 1992, 10.1002/9780470316856, section 3.6 (unequal
+The law of each state (`mixture_fit.py`) is fitted to quantiles over all cycles of all
+cells that switch (`cell_kinds.py`). Which part of it is device-to-device comes from
+normal scores (the standard normal number at the rank of each resistance), split into
+variance components by the one-way analysis of variance with random effects, which for
+equally many cycles a cell is restricted maximum likelihood: S. R. Searle, G. Casella,
+C. E. McCulloch, Variance Components, 1992, 10.1002/9780470316856, section 3.6 (unequal
 numbers: equation for n_0 there). Scores are the normal numbers of `cycles.py`, up to
-the misfit of the law. Intervals are percentiles of a bootstrap that resamples cells, as
+the misfit of the law.
+Intervals are percentiles of a bootstrap that resamples cells, as
 the cycles of a cell are no independent measurements: B. Efron, R. J. Tibshirani, An
 Introduction to the Bootstrap, 1993, 10.1201/9780429246593, section 13.3. How often they
 hold the truth: `python -m experiments.fit_coverage`.
@@ -23,15 +24,15 @@ from scipy.special import ndtri
 from scipy.stats import beta, chi2
 
 from rram_jax.device.card import DeviceCard
+from rram_jax.device.cell_kinds import kinds_of_cells
 from rram_jax.device.measured import Measurements
-from rram_jax.device.mixture import (
+from rram_jax.device.mixture_fit import (
     PROBABILITIES,
     TOLERANCES,
     Mixture,
     fit_mixture,
     fit_normal,
 )
-from rram_jax.device.switching import kinds_of_cells
 from rram_jax.errors import InputError
 from rram_jax.types import Float
 
@@ -55,7 +56,7 @@ class StateSummary:
     """Measured and fitted ln R of one state over the cells that switch."""
 
     measured: Float[np.ndarray, " p"]
-    """[-] ln of the measured quantiles in ohms at `mixture.PROBABILITIES`."""
+    """[-] ln of the measured quantiles in ohms at `mixture_fit.PROBABILITIES`."""
 
     fitted: Float[np.ndarray, " p"]
     """[-] The same of the fitted law."""

@@ -58,14 +58,14 @@ def barrier_spread(
     )
 
 
-@partial(jax.jit, static_argnames=("n_cycles", "card"))
+@partial(jax.jit, static_argnames=("n_cycles", "filament"))
 def program_cells(
     key: Key,
     cells: Int[Array, " cells"],
     n_cycles: int,
     v_reset: Float[Array, ""],
-    width: Float[Array, ""],
-    card: FilamentCard,
+    t_reset: Float[Array, ""],
+    filament: FilamentCard,
     params: FilamentParams,
     spread: FilamentSpread,
 ) -> ProgrammedCells:
@@ -81,10 +81,10 @@ def program_cells(
         cells: Number of each cell within it, 0 or more.
         n_cycles: [-] Programmings of each cell; another number is another history.
         v_reset: [V] Cell voltage of the RESET pulse.
-        width: [s] Its width.
-        card: Gate voltages and read voltage.
-        params: The technology, `card.params()`.
-        spread: Its spread, `card.spread()`.
+        t_reset: [s] Its width.
+        filament: Gate voltages and read voltage.
+        params: The technology, `filament.params()`.
+        spread: Its spread, `filament.spread()`.
     """
 
     def noise(cell):
@@ -97,12 +97,14 @@ def program_cells(
     of_s, of_x = jnp.swapaxes(jax.vmap(noise)(cells), 0, 1)
     s = jnp.exp(spread.sigma_s * of_s)
     zero = jnp.zeros_like(s)
-    pulse = apply_pulse(zero, s, v_reset, zero + card.gate_reset, width, params)
+    pulse = apply_pulse(zero, s, v_reset, zero + filament.gate_reset, t_reset, params)
     x = pulse.x + barrier_spread(pulse.x, spread) * of_x
     x = jnp.clip(x, 0.0, params.t_ox)
 
     def read(x):
-        return read_resistance(zero + card.v_read, zero + card.gate_read, x, s, params)
+        return read_resistance(
+            zero + filament.v_read, zero + filament.gate_read, x, s, params
+        )
 
     return ProgrammedCells(
         r_lrs=read(zero), r_hrs=read(x), s=s, x=x, energy=pulse.energy

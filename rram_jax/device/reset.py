@@ -7,7 +7,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from rram_jax.device.card import DeviceCard, DeviceParams
+from rram_jax.device.card import MAX_MEAN, DeviceCard, DeviceParams
 from rram_jax.device.cell import read_resistance, rram_voltage
 from rram_jax.device.filament import (
     FilamentCard,
@@ -21,6 +21,9 @@ from rram_jax.device.programming import barrier_spread
 from rram_jax.device.pulse import apply_pulse
 from rram_jax.errors import InputError
 from rram_jax.types import Array, Float, register_record
+
+LEAST_RATIO = 1.1
+"""[-] Of the medians of HRS and LRS: cells with less are no memory."""
 
 _STATIONS = 33
 """[-] Barriers on the way of a pulse among which the largest stress is looked for."""
@@ -62,11 +65,11 @@ class ResetOutcome:
     """[K] Largest of the filament."""
 
 
-@partial(jax.jit, static_argnames="card")
+@partial(jax.jit, static_argnames="filament")
 def reset_outcome(
     v_reset: Float[Array, "*#pulses"],
-    width: Float[Array, "*#pulses"],
-    card: FilamentCard,
+    t_reset: Float[Array, "*#pulses"],
+    filament: FilamentCard,
     params: FilamentParams,
     spread: FilamentSpread,
 ) -> ResetOutcome:
@@ -79,23 +82,23 @@ def reset_outcome(
 
     Args:
         v_reset: [V] Cell voltage of the pulse.
-        width: [s] Its width.
-        card: Gate voltages and read voltage.
-        params: The technology, `card.params()`.
-        spread: Its spread, `card.spread()`.
+        t_reset: [s] Its width.
+        filament: Gate voltages and read voltage.
+        params: The technology, `filament.params()`.
+        spread: Its spread, `filament.spread()`.
     """
-    v_reset, width = jnp.broadcast_arrays(v_reset, width)
+    v_reset, t_reset = jnp.broadcast_arrays(v_reset, t_reset)
     zero = jnp.zeros_like(v_reset)
     one = zero + 1
 
     def pulse(log_s):
         return apply_pulse(
-            zero, jnp.exp(log_s), v_reset, zero + card.gate_reset, width, params
+            zero, jnp.exp(log_s), v_reset, zero + filament.gate_reset, t_reset, params
         )
 
     def log_read(x, log_s):
         r = read_resistance(
-            zero + card.v_read, zero + card.gate_read, x, jnp.exp(log_s), params
+            zero + filament.v_read, zero + filament.gate_read, x, jnp.exp(log_s), params
         )
         return jnp.log(r)
 
@@ -112,7 +115,7 @@ def reset_outcome(
     way = jnp.linspace(0.0, 1.0, _STATIONS, dtype=zero.dtype)
     x = result.x[..., None] * way
     v_cell, one = v_reset[..., None], one[..., None]
-    v = rram_voltage(v_cell, card.gate_reset * one, x, one, params)
+    v = rram_voltage(v_cell, filament.gate_reset * one, x, one, params)
     i = current(v, x, one, params)
     return ResetOutcome(
         r_lrs=jnp.exp(log_lrs),
@@ -138,8 +141,9 @@ def params_at_reset(
 
     The compact model says by which factor median and spread of HRS change from the
     card's own conditions, so at these the card comes out as it is. The number of RTN
-    traps goes with the logarithm of R_HRS / R_LRS, as in `rtn.py`. LRS, which SET
-    makes, stays. Differentiable in `v_reset` [V] and `t_reset` [s].
+    traps goes with ln(R_HRS / R_LRS), as in `rtn.py`, up to `MAX_MEAN`. LRS, which SET
+    makes, stays, and so do shares and correlations. Differentiable in `v_reset` [V] and
+    `t_reset` [s]; it does not check that HRS stays above LRS (`at_reset` does).
 
     Args:
         card: The card, with the conditions that its numbers stand for.
@@ -154,13 +158,29 @@ def params_at_reset(
     grown = outcome.r_hrs[1] / outcome.r_hrs[0]
     spread = outcome.sigma_hrs[1] / outcome.sigma_hrs[0]
     depth = 1 + jnp.log(grown) / jnp.log(device.r_hrs / device.r_lrs)
+    traps = jnp.clip(device.rtn_traps[1] * depth, 0.0, MAX_MEAN)
     return dataclasses.replace(
         device,
         r_hrs=device.r_hrs * grown,
         sigma_hrs=device.sigma_hrs * spread,
         sigma_tail_hrs=device.sigma_tail_hrs * spread,
-        rtn_traps=device.rtn_traps * jnp.stack([jnp.ones_like(depth), depth]),
+        rtn_traps=jnp.stack([device.rtn_traps[0], traps]),
     )
+
+
+def filament_of(card: DeviceCard) -> FilamentCard:
+    """The compact model that a device card follows.
+
+    Raises:
+        InputError: It names none.
+    """
+    if not card.filament:
+        raise InputError(
+            f"The device card {card.name!r} names no filament card, so nothing says"
+            " what another RESET pulse makes of it: take one that does, such as"
+            " hfo2-nominal."
+        )
+    return load_filament(card.filament)
 
 
 def at_reset(
@@ -174,27 +194,29 @@ def at_reset(
         t_reset: [s] Its width; None keeps the card's.
 
     Raises:
-        InputError: The card names no compact model, or the pulse lies outside of what
-            that speaks for.
+        InputError: The card names no compact model, the pulse lies outside of what that
+            speaks for, or it leaves HRS no higher than `LEAST_RATIO` times LRS.
     """
     if v_reset is None and t_reset is None:
         return card
-    if not card.filament:
-        raise InputError(
-            f"The device card {card.name!r} names no filament card, so nothing says"
-            " what another RESET pulse makes of it: take one that does, such as"
-            " hfo2-nominal."
-        )
-    filament = load_filament(card.filament)
+    filament = filament_of(card)
     v_reset = card.v_reset if v_reset is None else v_reset
     t_reset = card.t_reset if t_reset is None else t_reset
-    check_pulse(filament, v_reset, t_reset)
+    filament.check_pulse(v_reset, t_reset)
     # In float32, as `DeviceParams` are: the very numbers of `params_at_reset`.
     v, t = (jnp.asarray(z, jnp.float32) for z in (v_reset, t_reset))
     device = params_at_reset(card, v, t, filament)
+    if not device.r_hrs > LEAST_RATIO * device.r_lrs:
+        raise InputError(
+            f"A RESET pulse of {v_reset:g} V and {t_reset:g} s leaves HRS of"
+            f" {card.name!r} at {float(device.r_hrs):.4g} Ohm, beside LRS at"
+            f" {float(device.r_lrs):.4g} Ohm: take a higher voltage or a longer pulse."
+        )
     return dataclasses.replace(
         card,
-        name=f"{card.name}-{v_reset:g}V-{t_reset:g}s",
+        source=f"{card.source} HRS, its spread and traps: moved by the filament card"
+        f" {filament.name} from {card.v_reset:g} V, {card.t_reset:g} s to"
+        f" {v_reset:g} V, {t_reset:g} s.",
         r_hrs=float(device.r_hrs),
         sigma_hrs=float(device.sigma_hrs),
         sigma_tail_hrs=float(device.sigma_tail_hrs),
@@ -202,21 +224,6 @@ def at_reset(
         v_reset=v_reset,
         t_reset=t_reset,
     )
-
-
-def check_pulse(filament: FilamentCard, v_reset: float, t_reset: float) -> None:
-    """Check that a filament card speaks for a RESET pulse.
-
-    Raises:
-        InputError: Voltage [V] or width [s] lies outside of the card's range.
-    """
-    for name, value, unit in (("v_reset", v_reset, "V"), ("t_reset", t_reset, "s")):
-        low, high = (getattr(filament, f"{name}_{end}") for end in ("low", "high"))
-        if not low <= value <= high:
-            raise InputError(
-                f"The filament card {filament.name!r} holds for {name} between {low:g}"
-                f" and {high:g} {unit}; got {value:g}."
-            )
 
 
 def _length(a, b):

@@ -15,15 +15,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rram_jax.device.card import DeviceParams
+from rram_jax.device.card import MAX_MEAN, DeviceParams
 from rram_jax.types import Array, Bool, Float, Key, register_record
 
 MAX_TRAPS = 8
 """[-] Traps drawn per cell; with `MAX_MEAN` or fewer in the mean, more occur in under
 3e-4 of the cells."""
-
-MAX_MEAN = 2.0
-"""[-] Mean number of traps that even the thickest barrier does not exceed."""
 
 
 @register_record

@@ -94,7 +94,7 @@ def network_deck(
 
     Args:
         design: The network's circuit.
-        chip: Cells and mismatch of every layer (`chip.sample.sample_chip`).
+        chip: Cells and mismatch of every layer (`chip.program.sample_chip`).
         array: One of `ARRAYS`.
 
     Raises:

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 from rram_jax.device.card import DeviceCard
 from rram_jax.device.fit import DeviceFit
-from rram_jax.device.mixture import PROBABILITIES
+from rram_jax.device.mixture_fit import PROBABILITIES
 from rram_jax.report.figure import COLOURS, INK, new_figure, save_figure
 from rram_jax.types import Float
 

@@ -15,20 +15,38 @@ LEVELS = {"vp": "v_cm + v_read", "vm": "v_cm - v_read", "cm": "v_cm"}
 
 
 CARD = {
-    "r_lrs": "median read resistance, LRS",
-    "r_hrs": "median read resistance, HRS",
-    "sigma_lrs": "spread of ln R, LRS",
-    "sigma_hrs": "spread of ln R, HRS",
-    "tail_share": "share of LRS cells in the tail",
-    "sigma_tail": "spread of ln R in the tail",
-    "r_access": "access transistor, part of each resistance",
-    "rtn_traps_lrs": "telegraph noise: mean number of traps, LRS",
-    "rtn_traps_hrs": "telegraph noise: mean number of traps, HRS at its median",
-    "rtn_amplitude_lrs": "telegraph noise: median dR/R of a trap, LRS",
-    "rtn_amplitude_hrs": "telegraph noise: median dR/R of a trap, HRS",
-    "rtn_sigma": "telegraph noise: spread of ln dR/R",
+    "r_lrs": ("median read resistance, LRS body", "Ohm"),
+    "r_hrs": ("median read resistance, HRS body", "Ohm"),
+    "sigma_lrs": ("spread of ln R, LRS body", "-"),
+    "sigma_hrs": ("spread of ln R, HRS body", "-"),
+    "tail_share": ("share of LRS cells in the tail", "-"),
+    "sigma_tail": ("spread of ln R, LRS tail", "-"),
+    "tail_ratio": ("median of the tail over that of the body, LRS", "-"),
+    "tail_share_hrs": ("share of HRS cells in the tail", "-"),
+    "sigma_tail_hrs": ("spread of ln R, HRS tail", "-"),
+    "tail_ratio_hrs": ("median of the tail over that of the body, HRS", "-"),
+    "d2d_lrs": ("share of the variance that stays with a cell, LRS", "-"),
+    "d2d_hrs": ("share of the variance that stays with a cell, HRS", "-"),
+    "correlation_d2d": ("correlation of LRS and HRS between cells", "-"),
+    "correlation_c2c": ("correlation of LRS and HRS between programmings", "-"),
+    "stuck_lrs": ("share of cells stuck in LRS", "-"),
+    "stuck_hrs": ("share of cells stuck in HRS", "-"),
+    "r_access": ("access transistor, part of each resistance", "Ohm"),
+    "rtn_traps_lrs": ("telegraph noise: mean number of traps, LRS", "-"),
+    "rtn_traps_hrs": ("telegraph noise: mean number of traps, median HRS", "-"),
+    "rtn_amplitude_lrs": ("telegraph noise: median dR/R of a trap, LRS", "-"),
+    "rtn_amplitude_hrs": ("telegraph noise: median dR/R of a trap, HRS", "-"),
+    "rtn_sigma": ("telegraph noise: spread of ln dR/R", "-"),
+    "rtn_time_low": ("telegraph noise: shortest mean time of a state", "s"),
+    "rtn_time_high": ("telegraph noise: longest mean time of a state", "s"),
+    "band_lrs": ("write-verify: half width of the band of ln R, LRS", "-"),
+    "band_hrs": ("write-verify: half width of the band of ln R, HRS", "-"),
+    "max_writes": ("write-verify: programmings at most", "-"),
+    "filament": ("filament card for other RESET pulses", ""),
+    "v_reset": ("cell voltage of the RESET pulse", "V"),
+    "t_reset": ("width of the RESET pulse", "s"),
 }
-"""Numbers of a device card in words."""
+"""All numbers of a device card in words, and their units."""
 
 
 def conditions(
@@ -184,16 +202,12 @@ def array_energy_table(verified: Mapping[str, VerifiedRun]) -> Table:
 
 
 def card_table(card: DeviceCard) -> Table:
-    """The numbers of a device card."""
-    rows = [
-        (
-            told,
-            name,
-            f"{getattr(card, name):g}",
-            "Ohm" if name.startswith("r_") else "-",
-        )
-        for name, told in CARD.items()
-    ]
+    """All numbers of a device card."""
+    rows = []
+    for name, (told, unit) in CARD.items():
+        value = getattr(card, name)
+        shown = value or "none" if isinstance(value, str) else f"{value:g}"
+        rows.append((told, name, shown, unit))
     return make_table(("number", "in the card", "value", "unit"), rows, (0, 1, 3))
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import re
@@ -8,7 +9,9 @@ import pytest
 
 from rram_jax.cli import main
 from rram_jax.commands import device
-from rram_jax.device.card import load_card, preset_names
+from rram_jax.device.card import DeviceCard, load_card, preset_names
+from rram_jax.device.filament import load_filament
+from rram_jax.ngspice.rram import rram_subcircuits
 from tests.commands.test_train import refused
 
 
@@ -34,6 +37,10 @@ def test_a_card_is_shown_with_what_it_makes(card, tmp_path, capsys):
     assert main(["device", "show", card]) == 0
     out = capsys.readouterr().out
     assert re.search(r"│ r_hrs +│ 60000 +│ Ohm ", out)
+    # Every number of a card is told.
+    for field in dataclasses.fields(DeviceCard):
+        if field.name not in ("name", "source"):
+            assert f"│ {field.name} " in out
     assert "Source: A [bench] of 1999." in out
     lrs, hrs = re.findall(r"median (\S+) Ohm, spread of ln R (\S+),", out)
     # The median of 100,000 log-normal numbers stands within 1.25 s / 316 of the true
@@ -97,11 +104,43 @@ def test_the_reset_curve_is_written(tmp_path, capsys):
         assert (tmp_path / "curve" / f"reset.{kind}").stat().st_size > 1000
 
 
+def test_the_netlist_is_that_of_the_compact_model(tmp_path, capsys):
+    argv = ("device", "netlist", "hfo2-nominal", "--out")
+    assert main([*argv, "cell.lib"]) == 0
+    text = (tmp_path / "cell.lib").read_text()
+    assert text.endswith(rram_subcircuits(load_filament("hfo2")))
+    about = text[: text.index(".subckt")].splitlines()
+    assert all(line.startswith("* ") and len(line) < 90 for line in about)
+    assert "cell.lib is there already" in refused(capsys, *argv, "cell.lib")
+    assert main([*argv, "va.lib", "--verilog-a"]) == 0
+    assert ".model filament_va rram_filament" in (tmp_path / "va.lib").read_text()
+    assert "rram.va" in capsys.readouterr().out
+    assert "names no filament card" in refused(
+        capsys, "device", "netlist", "radar-a", "--out", "x.lib"
+    )
+
+
+def test_voltages_that_leave_hrs_at_lrs_are_left_out(tmp_path, capsys):
+    argv = ("device", "reset", "hfo2-nominal", "--t-reset", "1e-8", "--out", "curve")
+    assert main([*argv]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    (left_out,) = re.findall(r"(\d+) of 34 RESET voltages", out)
+    header, *lines = (tmp_path / "curve" / "reset.csv").read_text().splitlines()
+    assert len(lines) == 34 - int(left_out)
+    rows = [
+        dict(zip(header.split(","), map(float, x.split(",")), strict=True))
+        for x in lines
+    ]
+    assert min(row["r_hrs"] for row in rows) > 1.1 * 4520
+    assert all(row["pair_noise"] > 0 for row in rows)
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
         (("reset", "bench-r10"), "names no filament card"),
         (("reset", "hfo2-nominal", "--t-reset", "1"), "between 1e-08 and 0.0001 s"),
+        (("reset", "hfo2-nominal", "--t-reset", "-1"), "between 1e-08 and 0.0001 s"),
         (("show", "hfo2-nominal", "--t-reset", "1e-6"), "belongs to `device reset`"),
     ],
 )
@@ -180,7 +219,7 @@ def test_measurements_become_a_card_with_all_beside_it(tmp_path, monkeypatch, ca
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        (("list", "bench-r10"), "A name stands after"),
+        (("list", "bench-r10"), "takes no name"),
         (("show",), "needs a card"),
         (("fit", "--out", "a.toml"), "needs a file of measurements"),
         (("fit", "a.csv"), "needs --out"),

@@ -109,7 +109,7 @@ def test_a_reset_pulse_changes_card_and_label(checkpoint, tmp_path):
     own, weak = (json.loads((tmp_path / f).read_text()) for f in ("own.json", "f.json"))
     assert (own["device"], weak["device"]) == (
         "hfo2-nominal",
-        "hfo2-nominal-0.8V-1e-06s",
+        "hfo2-nominal at 0.8 V, 1e-06 s",
     )
     # HRS near LRS: the weights drown in their own noise.
     assert weak["accuracy_mean"] < own["accuracy_mean"]

@@ -4,10 +4,13 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tomli_w
 
 from rram_jax.device.card import DeviceCard, load_card, preset_names
+from rram_jax.device.filament import load_filament
 from rram_jax.device.variability import mean_conductance
 from rram_jax.errors import InputError
+from tests.device.filaments import OTHER
 from tests.helpers import is_one_sentence, write_card
 
 CARD = DeviceCard(
@@ -158,3 +161,31 @@ def test_cards_agree_with_the_reset_voltage_table(rram_dir):
         # 2.5 % at most. Without exp(sigma^2 / 2) the last row would be 10 % off.
         measured = float(row["g_hrs_mean_S"])
         np.testing.assert_allclose(mean, measured, rtol=0.03)
+
+
+def test_a_filament_card_is_looked_for_beside_the_device_card(tmp_path, monkeypatch):
+    folder = tmp_path / "cards"
+    folder.mkdir()
+    own = dataclasses.asdict(OTHER)
+    (folder / "mine.toml").write_text(tomli_w.dumps(own))
+    card = dataclasses.replace(
+        CARD, filament="mine.toml", v_reset=1.2, t_reset=1e-6, name="cells"
+    )
+    path = write_card(card, folder)
+    monkeypatch.chdir(tmp_path)
+    assert load_filament(load_card(path).filament) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"filament": "no-such-card"}, "no filament card"),
+        ({"v_reset": 1.7}, "1.46"),
+        ({"t_reset": 1.0}, "0.0001"),
+    ],
+)
+def test_a_filament_card_that_does_not_serve(tmp_path, changed, word):
+    card = dataclasses.replace(load_card("hfo2-nominal"), **changed)
+    with pytest.raises(InputError, match=word) as told:
+        load_card(write_card(card, tmp_path))
+    assert is_one_sentence(told.value)

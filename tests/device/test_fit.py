@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from rram_jax.device import switching
+from rram_jax.device import cell_kinds
 from rram_jax.device.card import load_card
+from rram_jax.device.cell_kinds import kinds_of_cells
 from rram_jax.device.cycles import sample_cycles
 from rram_jax.device.fit import fit_card
 from rram_jax.device.law import mixture_quantile
 from rram_jax.device.measured import Measurements, read_measurements
-from rram_jax.device.mixture import PROBABILITIES, TOLERANCES, Mixture, fit_mixture
-from rram_jax.device.switching import kinds_of_cells
+from rram_jax.device.mixture_fit import PROBABILITIES, TOLERANCES, Mixture, fit_mixture
 from rram_jax.errors import InputError
 from tests.device.test_cycles import CYCLED, PLAIN
 from tests.helpers import is_one_sentence
@@ -131,7 +131,7 @@ def test_cells_that_the_law_makes_are_not_taken_for_stuck(monkeypatch):
     assert (kinds[[4, 70, 901]] == "stuck_lrs").all()
     assert (kinds[[1000, 1001]] == "stuck_hrs").all()
     assert kinds[30] == "swapped"
-    monkeypatch.setattr(switching, "REACH_P", 1.0)  # the law reaches none
+    monkeypatch.setattr(cell_kinds, "REACH_P", 1.0)  # the law reaches none
     first = kinds_of_cells(*args)
     seem, are = (np.char.startswith(k, "stuck").sum() - 5 for k in (first, kinds))
     assert seem >= 3

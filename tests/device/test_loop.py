@@ -9,7 +9,7 @@ from tests.device.filaments import OTHER
 @pytest.fixture(scope="module")
 def loop():
     card = load_filament("hfo2")
-    v, i = map(np.asarray, switching_loop(card, 1.3, 0.9))
+    v, i = map(np.asarray, switching_loop(card, 1.3, 0.9, 1e-6))
     return v.reshape(4, STEPS), i.reshape(4, STEPS)
 
 
@@ -43,7 +43,7 @@ def test_reset_opens_the_loop_and_set_closes_it(loop):
 
 
 def test_the_compliance_bounds_the_current_after_set():
-    v, i = map(np.asarray, switching_loop(OTHER, 1.2, 1.0))
+    v, i = map(np.asarray, switching_loop(OTHER, 1.2, 1.0, 2e-6))
     beta, slope = OTHER.access_beta, OTHER.access_slope
     saturated = beta * (OTHER.gate_set - OTHER.access_threshold) ** 2 / (2 * slope)
     assert np.abs(i[v < 0]).max() < 1.05 * saturated

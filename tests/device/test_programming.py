@@ -12,7 +12,7 @@ from rram_jax.device.programming import barrier_spread, program_cells
 from rram_jax.device.pulse import apply_pulse
 from rram_jax.device.reset import reset_outcome
 from tests.device.filaments import OTHER
-from tests.device.test_reset_curve import TABLE
+from tests.device.test_filament_fit import TABLE
 from tests.helpers import assert_gradient
 
 CARD = load_filament("hfo2")

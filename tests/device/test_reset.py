@@ -9,12 +9,12 @@ import pytest
 from rram_jax.device.card import load_card
 from rram_jax.device.cell import cell_current, rram_voltage
 from rram_jax.device.filament import load_filament
+from rram_jax.device.filament_fit import spread_residuals
 from rram_jax.device.pulse import apply_pulse
 from rram_jax.device.reset import at_reset, params_at_reset, reset_outcome
-from rram_jax.device.reset_curve import spread_residuals
 from rram_jax.errors import InputError
 from tests.device.filaments import OTHER
-from tests.device.test_reset_curve import TABLE
+from tests.device.test_filament_fit import TABLE
 from tests.helpers import assert_gradient, is_one_sentence
 
 FILAMENT, NOMINAL = load_filament("hfo2"), load_card("hfo2-nominal")
@@ -113,6 +113,31 @@ def test_traps_keep_to_the_barrier():
     assert card.rtn_traps_hrs > NOMINAL.rtn_traps_hrs
 
 
+def test_traps_stop_at_the_largest_mean():
+    card = dataclasses.replace(NOMINAL, rtn_traps_hrs=1.9)
+    assert at_reset(card, v_reset=1.46).rtn_traps_hrs == 2.0
+
+
+def test_a_moved_card_says_so():
+    card = at_reset(NOMINAL, v_reset=1.1, t_reset=1e-5)
+    assert card.source.startswith(NOMINAL.source)
+    assert card.source.endswith("hfo2 from 1.3 V, 1e-06 s to 1.1 V, 1e-05 s.")
+    assert card.name == NOMINAL.name
+    assert (card.v_reset, card.t_reset) == (1.1, 1e-5)
+
+
+def test_a_card_and_its_filament_speak_of_the_same_cells():
+    outcome = _outcome(np.float32(NOMINAL.v_reset), np.float32(NOMINAL.t_reset))
+    assert NOMINAL.r_lrs == pytest.approx(float(outcome.r_lrs), rel=0.01)
+    assert NOMINAL.r_hrs == pytest.approx(float(outcome.r_hrs), rel=0.04)
+    assert NOMINAL.sigma_lrs == pytest.approx(float(outcome.sigma_lrs), rel=0.01)
+    assert NOMINAL.sigma_hrs == pytest.approx(float(outcome.sigma_hrs), rel=0.04)
+    for name in ("correlation_d2d", "correlation_c2c"):
+        correlation = getattr(NOMINAL, name)
+        assert correlation == pytest.approx(float(outcome.correlation), abs=0.01)
+    assert (NOMINAL.d2d_lrs, NOMINAL.d2d_hrs) == (FILAMENT.d2d_s, FILAMENT.d2d_x)
+
+
 def test_the_knob_is_differentiable():
     with jax.enable_x64(True):
 
@@ -135,6 +160,7 @@ def test_the_knob_is_differentiable():
         ("hfo2-nominal", {"v_reset": 0.5}, "0.8"),
         ("hfo2-nominal", {"v_reset": math.nan}, "nan"),
         ("hfo2-nominal", {"t_reset": 1.0}, "0.0001"),
+        ("hfo2-nominal", {"v_reset": 0.8, "t_reset": 1e-8}, "a longer pulse"),
     ],
 )
 def test_a_pulse_that_the_card_does_not_speak_for(card, pulse, word):

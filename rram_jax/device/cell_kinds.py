@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy.stats import f as fisher
 
-from rram_jax.device.mixture import PROBABILITIES, TOLERANCES, fit_mixture
+from rram_jax.device.mixture_fit import PROBABILITIES, TOLERANCES, fit_mixture
 from rram_jax.types import Float, Int
 
 MIN_RATIO = 1.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rram_jax.device.filament import load_filament
-from rram_jax.device.reset_curve import (
+from rram_jax.device.filament_fit import (
     FITTED,
     FITTED_SPREAD,
     ResetTable,
