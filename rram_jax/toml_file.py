@@ -1,5 +1,7 @@
 """Typed records from TOML that a user hands over: every mistake is one sentence."""
 
+import dataclasses
+import difflib
 import json
 import tomllib
 from importlib.resources.abc import Traversable
@@ -88,10 +90,21 @@ def check_record(table: Any, cls: type[T], origin: str) -> T:
             text, strict=True, extra="forbid"
         )
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
+        # A mistyped key comes with a missing one, and is what to mend.
+        unknown = "unexpected_keyword_argument"
+        first = min(error.errors(), key=lambda told: told["type"] != unknown)
         where = ".".join(map(str, first["loc"]))
         told = first["msg"].removeprefix("Value error, ").rstrip(".")
-        if first["type"] == "unexpected_keyword_argument":
-            told = "there is no such key"
+        if first["type"] == unknown:
+            told = "there is no such key" + _nearest(where, cls)
+        elif first["type"].endswith("_type"):
+            told += f"; got {str(first['input'])[:80]!r}"
         place = f"{where}: " if where else ""
         raise InputError(f"In the {origin}: {place}{told}.") from None
+
+
+def _nearest(key: str, cls: Any) -> str:
+    """A key of the record that the unknown one may have been meant for, as a hint."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    close = difflib.get_close_matches(key, names, n=1)
+    return f" (did you mean {close[0]}?)" if close and "." not in key else ""

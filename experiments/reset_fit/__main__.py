@@ -18,6 +18,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from rram_jax.device.card import load_card
 from rram_jax.device.cell import read_resistance
 from rram_jax.device.filament import FilamentCard, load_filament
 from rram_jax.device.filament_fit import (
@@ -27,11 +28,11 @@ from rram_jax.device.filament_fit import (
     fit_spread,
     low_resistance,
     read_reset_table,
-    reset_curve,
     residuals,
     spread_residuals,
 )
 from rram_jax.device.pulse import apply_pulse
+from rram_jax.device.reset import at_reset, reset_curve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,10 @@ class ResetFit:
 
     card: str = "hfo2"
     """Filament card: a name or a file."""
+
+    device: str = "hfo2-nominal"
+    """Device card that a filament card moves: its curve, scaled through the device
+    card's own numbers."""
 
     fit: bool = False
     """Fit the card to the table first."""
@@ -86,6 +91,28 @@ def main():
     for v, r, e in zip(table.v_reset, table.r_hrs, residuals(card, table), strict=True):
         rows.add_row(f"{v:.2f}", f"{r:.0f}", f"{r * (1 + e):.0f}", f"{100 * e:+.2f} %")
     console.print(rows)
+    device = load_card(settings.device)
+    if table.sigma_hrs and not settings.fit:
+        header = (
+            "RESET [V]",
+            f"{device.name} [Ohm]",
+            "residual",
+            "sd of ln R",
+            "residual",
+        )
+        rows = Table(*header)
+        for v, r, sigma in zip(
+            table.v_reset, table.r_hrs, table.sigma_hrs, strict=True
+        ):
+            moved = at_reset(device, v)
+            rows.add_row(
+                f"{v:.2f}",
+                f"{moved.r_hrs:.0f}",
+                f"{100 * (moved.r_hrs / r - 1):+.1f} %",
+                f"{moved.sigma_hrs:.3f}",
+                f"{100 * (moved.sigma_hrs / sigma - 1):+.1f} %",
+            )
+        console.print(rows)
     if table.sigma_hrs:
         rows = Table("RESET [V]", "table, sd of ln R", "model", "residual")
         spread = zip(

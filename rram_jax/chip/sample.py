@@ -12,7 +12,11 @@ import jax.numpy as jnp
 from rram_jax.chip.design import LayerDesign
 from rram_jax.device.card import DeviceParams
 from rram_jax.device.rtn import frozen_rtn, sample_traps
-from rram_jax.device.variability import sample_resistance
+from rram_jax.device.variability import (
+    draw_stuck,
+    sample_resistance,
+    stuck_state,
+)
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.mismatch import MISMATCHED, draw_mismatch
 from rram_jax.types import Array, Bool, Float, Int, Integer, Key, register_record
@@ -25,6 +29,10 @@ class LayerSample:
 
     is_lrs: Bool[Array, "rows cols"]
     """Which cells are programmed to the low-resistance state."""
+
+    stuck: Float[Array, "rows cols"]
+    """[-] Uniform number of every cell: says whether it is stuck, and stays with it
+    (`device.variability.stuck_state`)."""
 
     resistance: Float[Array, "rows cols"]
     """[Ohm] Read resistance of every cell, RTN included once it is applied."""
@@ -68,6 +76,7 @@ def sample_layer(
         delvto = jnp.zeros((n, len(MISMATCHED)), jnp.float32)
     return LayerSample(
         is_lrs=design.is_lrs,
+        stuck=draw_stuck(cell_key, design.is_lrs.shape),
         resistance=sample_resistance(cell_key, design.is_lrs, device),
         delvto=delvto,
         trim_pulses=jnp.zeros((), jnp.int32),
@@ -87,7 +96,8 @@ def rtn_factor(
     """
     _, trap_key, state_key, _ = _layer_keys(key, layer_index)
     state_key = jax.random.fold_in(state_key, rtn_pass)
-    traps = sample_traps(trap_key, sample.resistance, sample.is_lrs, device)
+    state = stuck_state(sample.stuck, sample.is_lrs, device)
+    traps = sample_traps(trap_key, sample.resistance, state, device)
     return frozen_rtn(state_key, traps)
 
 

@@ -170,7 +170,7 @@ def _program(
     first = sample.is_lrs.shape[0] - 2 * len(TRIM_CODES)
     weights = jnp.repeat(trim_weights(trim), layer.layer.columns_per_output, axis=1)
     is_lrs, before = cells_of(weights), sample.is_lrs[first:]
-    fresh = sample_resistance(key, is_lrs, device)
+    fresh = sample_resistance(key, is_lrs, device, sample.stuck[first:])
     changed = is_lrs != before
     rows = jnp.where(changed, fresh, sample.resistance[first:])
     return dataclasses.replace(

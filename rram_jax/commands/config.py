@@ -237,7 +237,7 @@ class DemoCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceCommand:
-    """List or show the device cards, fit one to measurements, or sample from one."""
+    """List or show device cards; fit or sample one; its RESET curve, its netlist."""
 
     action: Positional[Literal["list", "show", "reset", "netlist", "fit", "sample"]]
     """list: the presets; show: one card and the cells it makes; reset: what its RESET

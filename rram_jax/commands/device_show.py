@@ -12,7 +12,7 @@ from rram_jax.commands.terminal import say, show_table
 from rram_jax.device.card import DeviceCard, load_card
 from rram_jax.device.filament import FilamentCard
 from rram_jax.device.loop import switching_loop
-from rram_jax.device.reset import LEAST_RATIO, filament_of
+from rram_jax.device.reset import filament_of, hrs_and_range
 from rram_jax.device.rtn import rtn_waveform, sample_traps
 from rram_jax.device.tradeoff import ResetTradeoff, reset_tradeoff
 from rram_jax.device.variability import sample_resistance, sample_verified
@@ -57,6 +57,7 @@ def show(name: str, out: Path | None) -> None:
     _show_writes(card, is_lrs)
     loop = curve = None
     if card.filament:
+        say(f"Pulses of the filament card {card.filament}: half a minute to compile.")
         filament = filament_of(card)
         v, i = switching_loop(filament, card.v_reset, V_SET, card.t_reset)
         loop = np.asarray(v), np.asarray(i)
@@ -87,6 +88,7 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
     filament = filament_of(card)
     width = card.t_reset if t_reset is None else t_reset
     filament.check_pulse(card.v_reset, width)
+    say(f"Pulses of the filament card {card.filament}: half a minute to compile.")
     curve, circuit = _curve(card, filament, width), CircuitConfig()
     names = [f.name for f in dataclasses.fields(ResetTradeoff)]
     columns = np.stack([np.asarray(getattr(curve, n), np.float64) for n in names], 1)
@@ -109,6 +111,7 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
                 f"{100 * row['pair_noise']:.2f} %",
                 f"{row['read_energy']:.3g}",
                 f"{row['reset_energy']:.3g}",
+                f"{row['peak_field']:.3g}",
             )
             for row in (dict(zip(names, r, strict=True)) for r in picked)
         ),
@@ -118,20 +121,25 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
         f" {seconds(circuit.t_slot)}"
         f"pulses of {width:g} s, {circuit.v_read:g} V a cell for {circuit.t_slot:g} s"
     )
-    say(f"Conditions: {told}; energies and stress are the nominal cell's.")
+    say(
+        f"Conditions: {told}. HRS and its spread: the curve of the filament card"
+        f" {filament.name}, scaled through this card's own at {card.v_reset:g} V. RESET"
+        " energy and stress: the nominal cell of the filament card."
+    )
     out = out or Path("runs") / f"device-{card.name}"
     out.mkdir(parents=True, exist_ok=True)
     table = out / "reset.csv"
-    write_table(table, names, columns.tolist())
+    rows = ([float(f"{x:.7g}") for x in row] for row in columns)  # float32's digits
+    write_table(table, names, rows)
     png, svg = tradeoff_figure(card, curve, told, out / "reset")
     say(f"Table: {table}. Figure: {png} and {svg}.")
 
 
 def _curve(card: DeviceCard, filament: FilamentCard, t_reset: float) -> ResetTradeoff:
-    """The card after pulses of all voltages that leave HRS apart from LRS.
+    """The card after pulses of all voltages that its filament card speaks for.
 
     Raises:
-        InputError: None does.
+        InputError: There are none at this width.
     """
     circuit = CircuitConfig()
     low, high = filament.v_reset_low, filament.v_reset_high
@@ -142,18 +150,21 @@ def _curve(card: DeviceCard, filament: FilamentCard, t_reset: float) -> ResetTra
         card,
         filament,
     )
-    apart = np.asarray(curve.r_hrs) > LEAST_RATIO * card.r_lrs
-    if not apart.any():
+    v_reset = np.asarray(curve.v_reset)
+    r_hrs, smallest, largest = hrs_and_range(filament, v_reset, t_reset)
+    fitted = (smallest <= r_hrs) & (r_hrs <= largest)
+    told = f"{smallest:.4g} to {largest:.4g} Ohm, where {filament.name!r} was fitted"
+    if not fitted.any():
         raise InputError(
-            f"RESET pulses of {t_reset:g} s leave no HRS above LRS at any voltage from"
-            f" {low:g} to {high:g} V: take longer ones."
+            f"RESET pulses of {t_reset:g} s and {low:g} to {high:g} V make no HRS from"
+            f" {told}: take another width."
         )
-    if not apart.all():
+    if not fitted.all():
         say(
-            f"Left out, since HRS is not above {LEAST_RATIO:g} times LRS:"
-            f" {(~apart).sum()} of {len(apart)} RESET voltages."
+            f"Left out: {(~fitted).sum()} of {len(fitted)} RESET voltages, whose HRS is"
+            f" not from {told}."
         )
-    return jax.tree.map(lambda column: column[apart], curve)
+    return jax.tree.map(lambda column: column[fitted], curve)
 
 
 def _show_numbers(card: DeviceCard) -> None:

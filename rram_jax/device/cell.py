@@ -73,6 +73,7 @@ def rram_voltage(
             answer by rounding only.
     """
     v_cell, v_gate, x, s = jnp.broadcast_arrays(v_cell, v_gate, x, s)
+    v_cell = v_cell.astype(jnp.result_type(v_cell, v_gate, x, s, params.x0))
     reset = v_cell >= 0
     sign = jnp.where(reset, 1.0, -1.0).astype(v_cell.dtype)
     size = sign * v_cell

@@ -12,8 +12,7 @@ from scipy.optimize import least_squares
 
 from rram_jax.device.cell import read_resistance
 from rram_jax.device.filament import FilamentCard, FilamentParams
-from rram_jax.device.pulse import apply_pulse
-from rram_jax.device.reset import reset_outcome
+from rram_jax.device.reset import outcome_of, reset_curve, reset_outcome
 from rram_jax.errors import InputError
 from rram_jax.types import Array, Float
 
@@ -94,29 +93,6 @@ def read_reset_table(path: str | Path) -> ResetTable:
     )
 
 
-def reset_curve(
-    v_reset: Float[Array, "*cells"],
-    width: Float[Array, "*#cells"],
-    card: FilamentCard,
-    params: FilamentParams,
-) -> Float[Array, "*cells"]:
-    """[Ohm] Read resistance of the cell after one RESET pulse from the low state.
-
-    Args:
-        v_reset: [V] Cell voltage of the pulse.
-        width: [s] Its width.
-        card: Gate voltages and read voltage.
-        params: The technology: `card.params()`, or what a fit made of it.
-    """
-    one = jnp.ones_like(v_reset)
-    after = apply_pulse(
-        0 * one, one, v_reset, card.gate_reset * one, width * one, params
-    )
-    return read_resistance(
-        card.v_read * one, card.gate_read * one, after.x, one, params
-    )
-
-
 def low_resistance(card: FilamentCard, params: FilamentParams) -> Float[Array, ""]:
     """[Ohm] Read resistance of a nominal cell without barrier."""
     return jnp.exp(_log_low(card, params, jnp.ones_like(params.x0)))
@@ -135,9 +111,9 @@ def residuals(card: FilamentCard, table: ResetTable) -> Float[np.ndarray, " rows
 
     In jax's default float type; the barrier's Boltzmann factors want float64.
     """
-    curve = jax.jit(reset_curve, static_argnums=2)
     v_reset = jnp.asarray(table.v_reset, float)
-    r_hrs = curve(v_reset, jnp.asarray(card.t_reset, float), card, card.params())
+    width = jnp.full_like(v_reset, card.t_reset)
+    r_hrs = reset_curve(v_reset, width, card, card.params())
     return np.asarray(r_hrs) / np.asarray(table.r_hrs) - 1
 
 
@@ -150,13 +126,8 @@ def spread_residuals(
     """
     if not table.sigma_hrs:
         return np.zeros(0)
-    outcome = jax.jit(reset_outcome, static_argnums=2)(
-        jnp.asarray(table.v_reset, float),
-        jnp.asarray(card.t_reset, float),
-        card,
-        card.params(),
-        card.spread(),
-    )
+    v_reset = jnp.asarray(table.v_reset, float)
+    outcome = outcome_of(card, v_reset, jnp.full_like(v_reset, card.t_reset))
     return np.asarray(outcome.sigma_hrs) / np.asarray(table.sigma_hrs) - 1
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rram_jax.device.card import MAX_MEAN, DeviceCard, DeviceParams
 from rram_jax.device.cell import read_resistance, rram_voltage
@@ -22,8 +23,8 @@ from rram_jax.device.pulse import apply_pulse
 from rram_jax.errors import InputError
 from rram_jax.types import Array, Float, register_record
 
-LEAST_RATIO = 1.1
-"""[-] Of the medians of HRS and LRS: cells with less are no memory."""
+_ROUNDING = 1e-3
+"""[-] Allowed beyond the range of resistances that a card was fitted in."""
 
 _STATIONS = 33
 """[-] Barriers on the way of a pulse among which the largest stress is looked for."""
@@ -91,29 +92,26 @@ def reset_outcome(
     zero = jnp.zeros_like(v_reset)
     one = zero + 1
 
-    def pulse(log_s):
-        return apply_pulse(
-            zero, jnp.exp(log_s), v_reset, zero + filament.gate_reset, t_reset, params
-        )
-
     def log_read(x, log_s):
-        r = read_resistance(
-            zero + filament.v_read, zero + filament.gate_read, x, jnp.exp(log_s), params
-        )
-        return jnp.log(r)
+        v, gate = zero + filament.v_read, zero + filament.gate_read
+        return jnp.log(read_resistance(v, gate, x, jnp.exp(log_s), params))
 
-    result = pulse(zero)
+    # A pulse can be differentiated once, which is left to the caller: so the slope in
+    # ln s is a difference of cells one standard deviation to either side.
+    side = jnp.asarray([0.0, 1.0, -1.0], zero.dtype).reshape(-1, *(1,) * zero.ndim)
+    log_s = side * spread.sigma_s + zero
+    gate = jnp.full_like(zero, filament.gate_reset)
+    pulses = apply_pulse(zero, jnp.exp(log_s), v_reset, gate, t_reset, params)
+    x, energy = pulses.x[0], pulses.energy[0]
     log_lrs, lrs_by_s = jax.jvp(lambda s: log_read(zero, s), (zero,), (one,))
-    log_hrs, hrs_by_x = jax.jvp(lambda x: log_read(x, zero), (result.x,), (one,))
-    # A pulse can be differentiated once, which is left to the caller.
-    high, low = zero + spread.sigma_s, zero - spread.sigma_s
-    above, below = (log_read(pulse(s).x, s) for s in (high, low))
+    log_hrs, hrs_by_x = jax.jvp(lambda x: log_read(x, zero), (x,), (one,))
+    above, below = log_read(pulses.x[1:], log_s[1:])
     of_s = (above - below) / 2
-    of_x = hrs_by_x * barrier_spread(result.x, spread)
+    of_x = hrs_by_x * barrier_spread(x, spread)
     sigma_hrs = _length(of_s, of_x)
 
     way = jnp.linspace(0.0, 1.0, _STATIONS, dtype=zero.dtype)
-    x = result.x[..., None] * way
+    x = x[..., None] * way
     v_cell, one = v_reset[..., None], one[..., None]
     v = rram_voltage(v_cell, filament.gate_reset * one, x, one, params)
     i = current(v, x, one, params)
@@ -123,7 +121,7 @@ def reset_outcome(
         sigma_lrs=jnp.abs(lrs_by_s) * spread.sigma_s,
         sigma_hrs=sigma_hrs,
         correlation=jnp.sign(lrs_by_s) * of_s / jnp.where(sigma_hrs > 0, sigma_hrs, 1),
-        energy=result.energy,
+        energy=energy,
         peak_current=i.max(-1),
         peak_voltage=v.max(-1),
         peak_field=(v / (params.d_reset + x)).max(-1),
@@ -139,11 +137,9 @@ def params_at_reset(
 ) -> DeviceParams:
     """Numbers of a device card after RESET pulses of another voltage or width.
 
-    The compact model says by which factor median and spread of HRS change from the
-    card's own conditions, so at these the card comes out as it is. The number of RTN
-    traps goes with ln(R_HRS / R_LRS), as in `rtn.py`, up to `MAX_MEAN`. LRS, which SET
-    makes, stays, and so do shares and correlations. Differentiable in `v_reset` [V] and
-    `t_reset` [s]; it does not check that HRS stays above LRS (`at_reset` does).
+    `moved_params` with the outcomes of the card's own pulse and of this one.
+    Differentiable in `v_reset` [V] and `t_reset` [s]; what the card speaks for is
+    checked by `at_reset`.
 
     Args:
         card: The card, with the conditions that its numbers stand for.
@@ -151,12 +147,25 @@ def params_at_reset(
         t_reset: [s] Its width.
         filament: The compact model that the card follows.
     """
-    device = card.params()
     v = jnp.stack([jnp.asarray(card.v_reset, v_reset.dtype), v_reset])
     t = jnp.stack([jnp.asarray(card.t_reset, t_reset.dtype), t_reset])
-    outcome = reset_outcome(v, t, filament, filament.params(), filament.spread())
-    grown = outcome.r_hrs[1] / outcome.r_hrs[0]
-    spread = outcome.sigma_hrs[1] / outcome.sigma_hrs[0]
+    both = outcome_of(filament, v, t)
+    own, moved = (jax.tree.map(lambda a, k=k: a[k], both) for k in (0, 1))
+    return moved_params(card.params(), own, moved)
+
+
+def moved_params(
+    device: DeviceParams, own: ResetOutcome, moved: ResetOutcome
+) -> DeviceParams:
+    """A card's numbers at another pulse, from the outcomes of its own and of that one.
+
+    The compact model says by which factor median and spread of HRS change: its curve
+    is scaled through the card's own numbers. The number of RTN traps goes with
+    ln(R_HRS / R_LRS), as in `rtn.py`, up to `MAX_MEAN`. LRS, which SET makes, stays,
+    and so do shares and correlations.
+    """
+    grown = moved.r_hrs / own.r_hrs
+    spread = moved.sigma_hrs / own.sigma_hrs
     depth = 1 + jnp.log(grown) / jnp.log(device.r_hrs / device.r_lrs)
     traps = jnp.clip(device.rtn_traps[1] * depth, 0.0, MAX_MEAN)
     return dataclasses.replace(
@@ -166,6 +175,19 @@ def params_at_reset(
         sigma_tail_hrs=device.sigma_tail_hrs * spread,
         rtn_traps=jnp.stack([device.rtn_traps[0], traps]),
     )
+
+
+def outcome_of(
+    filament: FilamentCard,
+    v_reset: Float[Array, "*#pulses"],
+    t_reset: Float[Array, "*#pulses"],
+) -> ResetOutcome:
+    """`reset_outcome` of a card as it stands, in the dtype of `v_reset`."""
+    params, spread = jax.tree.map(
+        lambda number: number.astype(v_reset.dtype),
+        (filament.params(), filament.spread()),
+    )
+    return reset_outcome(v_reset, t_reset, filament, params, spread)
 
 
 def filament_of(card: DeviceCard) -> FilamentCard:
@@ -188,30 +210,27 @@ def at_reset(
 ) -> DeviceCard:
     """Make the card of the same cells after RESET pulses of another voltage or width.
 
+    The compact model's curve, scaled through the card's own `r_hrs` and `sigma_hrs`.
+
     Args:
         card: A card that names its `filament`.
         v_reset: [V] Cell voltage of the pulse; None keeps the card's.
         t_reset: [s] Its width; None keeps the card's.
 
     Raises:
-        InputError: The card names no compact model, the pulse lies outside of what that
-            speaks for, or it leaves HRS no higher than `LEAST_RATIO` times LRS.
+        InputError: The card names no compact model, or that does not speak for the
+            pulse (`check_pulse`).
     """
     if v_reset is None and t_reset is None:
         return card
     filament = filament_of(card)
     v_reset = card.v_reset if v_reset is None else v_reset
     t_reset = card.t_reset if t_reset is None else t_reset
-    filament.check_pulse(v_reset, t_reset)
     # In float32, as `DeviceParams` are: the very numbers of `params_at_reset`.
     v, t = (jnp.asarray(z, jnp.float32) for z in (v_reset, t_reset))
     device = params_at_reset(card, v, t, filament)
-    if not device.r_hrs > LEAST_RATIO * device.r_lrs:
-        raise InputError(
-            f"A RESET pulse of {v_reset:g} V and {t_reset:g} s leaves HRS of"
-            f" {card.name!r} at {float(device.r_hrs):.4g} Ohm, beside LRS at"
-            f" {float(device.r_lrs):.4g} Ohm: take a higher voltage or a longer pulse."
-        )
+    for pulse in ((card.v_reset, card.t_reset), (v_reset, t_reset)):
+        check_pulse(filament, *pulse)
     return dataclasses.replace(
         card,
         source=f"{card.source} HRS, its spread and traps: moved by the filament card"
@@ -224,6 +243,63 @@ def at_reset(
         v_reset=v_reset,
         t_reset=t_reset,
     )
+
+
+def hrs_and_range(
+    filament: FilamentCard, v_reset: np.ndarray, t_reset: float
+) -> tuple[np.ndarray, float, float]:
+    """[Ohm] Nominal HRS after pulses, and the range of it that a card was fitted in.
+
+    That from the lowest to the highest voltage of the card at the width that it was
+    fitted with: spreads beyond have nothing behind them.
+    """
+    ends = [filament.v_reset_low, filament.v_reset_high]
+    v = jnp.asarray([*ends, *v_reset], jnp.float32)
+    widths = [filament.t_reset] * 2 + [t_reset] * len(v_reset)
+    params = jax.tree.map(lambda a: a.astype(jnp.float32), filament.params())
+    r = reset_curve(v, jnp.asarray(widths, jnp.float32), filament, params)
+    low, high, *hrs = np.asarray(r, np.float64)
+    return np.asarray(hrs), low * (1 - _ROUNDING), high * (1 + _ROUNDING)
+
+
+def check_pulse(filament: FilamentCard, v_reset: float, t_reset: float) -> None:
+    """Check that a filament card speaks for a pulse of `v_reset` [V] and `t_reset` [s].
+
+    Raises:
+        InputError: One of them lies outside of the card's range, or the cell's HRS
+            after it outside of what the card was fitted in.
+    """
+    filament.check_pulse(v_reset, t_reset)
+    (r,), low, high = hrs_and_range(filament, np.asarray([v_reset]), t_reset)
+    if not low <= r <= high:
+        raise InputError(
+            f"A RESET pulse of {v_reset:g} V and {t_reset:g} s makes an HRS of {r:.4g}"
+            f" Ohm, and the filament card {filament.name!r} was fitted from"
+            f" {low:.4g} to {high:.4g} Ohm: take another voltage or width."
+        )
+
+
+@partial(jax.jit, static_argnames="filament")
+def reset_curve(
+    v_reset: Float[Array, "*cells"],
+    t_reset: Float[Array, "*#cells"],
+    filament: FilamentCard,
+    params: FilamentParams,
+) -> Float[Array, "*cells"]:
+    """[Ohm] Read resistance of the nominal cell after a RESET pulse from the low state.
+
+    Args:
+        v_reset: [V] Cell voltage of the pulse.
+        t_reset: [s] Its width.
+        filament: Gate voltages and read voltage.
+        params: The technology: `filament.params()`, or what a fit made of it.
+    """
+    one = jnp.ones_like(v_reset)
+    after = apply_pulse(
+        0 * one, one, v_reset, filament.gate_reset * one, t_reset * one, params
+    )
+    v, gate = filament.v_read * one, filament.gate_read * one
+    return read_resistance(v, gate, after.x, one, params)
 
 
 def _length(a, b):

@@ -63,7 +63,7 @@ def sample_traps(
     Args:
         key: The array.
         resistance: [Ohm] Read resistances without RTN.
-        is_lrs: Which cells are programmed to LRS.
+        is_lrs: Which cells are in LRS, stuck ones included.
         device: The card's numbers.
     """
     count_key, size_key, time_key = jax.random.split(key, 3)
@@ -120,7 +120,7 @@ def rtn_waveform(
         full = (uniform < share).astype(share.dtype)
         return full, 1 + (full * traps.change).sum(0)
 
-    start = jnp.zeros_like(traps.occupancy)
+    start = jnp.zeros(traps.occupancy.shape, jnp.result_type(time, traps.occupancy))
     return jax.lax.scan(advance, start, (keys, step))[1]
 
 

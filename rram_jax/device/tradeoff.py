@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rram_jax.device.card import DeviceCard
 from rram_jax.device.filament import FilamentCard
-from rram_jax.device.reset import params_at_reset, reset_outcome
+from rram_jax.device.reset import moved_params, outcome_of
 from rram_jax.device.variability import conductance_variance, mean_conductance
 from rram_jax.types import Array, Float, register_record
 
@@ -71,18 +71,22 @@ def reset_tradeoff(
         card: The device card, with the conditions that its numbers stand for.
         filament: The compact model that it follows.
     """
+    own = jnp.asarray([card.v_reset], v_reset.dtype)
+    t = jnp.full_like(v_reset, t_reset)
+    widths = jnp.concatenate([jnp.full_like(own, card.t_reset), t])
+    outcome = outcome_of(filament, jnp.concatenate([own, v_reset]), widths)
+    own, pulse = (
+        jax.tree.map(lambda a, p=p: a[p], outcome) for p in (0, slice(1, None))
+    )
     on_off = jnp.asarray([True, False])
 
-    def at(v):
-        device = params_at_reset(card, v, t_reset, filament)
+    def at(moved):
+        device = moved_params(card.params(), own, moved)
         mean = mean_conductance(on_off, device)
         noise = jnp.sqrt(conductance_variance(on_off, device).sum())
         return device.r_hrs, device.sigma_hrs, noise / (mean[0] - mean[1]), mean.sum()
 
-    r_hrs, sigma_hrs, noise, g_pair = jax.vmap(at)(v_reset)
-    pulse = reset_outcome(
-        v_reset, t_reset, filament, filament.params(), filament.spread()
-    )
+    r_hrs, sigma_hrs, noise, g_pair = jax.vmap(at)(pulse)
     return ResetTradeoff(
         v_reset=v_reset,
         r_hrs=r_hrs,

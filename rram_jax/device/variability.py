@@ -11,34 +11,78 @@ from rram_jax.types import Array, Bool, Float, Key
 MIN_RRAM = 100.0
 """[Ohm] Smallest resistance left for the RRAM beside its access transistor."""
 
-STUCK = 1 << 16
-"""Folded into a draw's key: makes the numbers that say which cells are stuck. Small
-ones are no choice: `fold_in(key, 1)` is `split(key)[1]`."""
+STUCK, VERIFIED = 1 << 16, 1 << 17
+"""Folded into a draw's key: make the numbers that say which cells are stuck, and those
+of write-verify, so that the blind draw is the same with and without. Small numbers are
+no choice: `fold_in(key, 1)` is `split(key)[1]`."""
 
 
 def sample_resistance(
-    key: Key, is_lrs: Bool[Array, "*cells"], device: DeviceParams
+    key: Key,
+    is_lrs: Bool[Array, "*cells"],
+    device: DeviceParams,
+    stuck: Float[Array, "*cells"] | None = None,
 ) -> Float[Array, "*cells"]:
     """Draw every cell's read resistance [Ohm]: log-normal about its state's median.
 
-    One draw is one manufactured array, programmed once: call it once per chip, never
+    One draw is one programming of one manufactured array: call it once per chip, never
     once per read. Cells fall into the tail of their state with probability `tail_share`
     or `tail_share_hrs`; shares `stuck` of the cells take the law of LRS or of HRS
     whatever they are programmed to. A draw that leaves less than `MIN_RRAM` beside the
     access transistor is clipped there (`count_clipped` tells how many). The same key
     gives the same cells in float32 and x64 mode, and the samples are differentiable in
-    every parameter but the shares, which only choose. For several programmings of the
-    same cells see `cycles.py`; the law of one programming is the same there.
+    every parameter but the shares, which only choose. Cards with a band of write-verify
+    are drawn by `sample_verified`. For several programmings of the same cells see
+    `cycles.py`; the law of one programming is the same there.
+
+    Args:
+        key: The programming.
+        is_lrs: Which cells are programmed to LRS.
+        device: The card's numbers.
+        stuck: The cells' own numbers (`draw_stuck`), where they were programmed before;
+            None draws them from `key`.
     """
     if device.band is not None:
-        return sample_verified(key, is_lrs, device)[0]
+        return sample_verified(key, is_lrs, device, stuck)[0]
+    stuck = draw_stuck(key, is_lrs.shape) if stuck is None else stuck
+    return _sample_blind(key, stuck_state(stuck, is_lrs, device), device)
+
+
+def sample_verified(
+    key: Key,
+    is_lrs: Bool[Array, "*cells"],
+    device: DeviceParams,
+    stuck: Float[Array, "*cells"] | None = None,
+) -> tuple[Float[Array, "*cells"], Float[Array, "*cells"]]:
+    """Draw every cell's read resistance [Ohm] after write-verify (`write_verify.py`).
+
+    The draw of `sample_resistance` where `device.band` is not None, and how many
+    programmings each cell took: stuck cells all that are allowed, cells of a state
+    without a band one. These keep what a blind programming makes of them.
+    """
+    stuck = draw_stuck(key, is_lrs.shape) if stuck is None else stuck
+    state = stuck_state(stuck, is_lrs, device)
+    z_key, e_key, luck_key = jax.random.split(jax.random.fold_in(key, VERIFIED), 3)
+    z = jax.random.normal(z_key, is_lrs.shape, jnp.float32)
+    e = jax.random.normal(e_key, is_lrs.shape, jnp.float32)
+    luck = jax.random.uniform(luck_key, is_lrs.shape, jnp.float32)
+    e, writes = verified_noise(e, luck, z, is_lrs, device)
+    d2d = jnp.where(is_lrs, device.d2d[0], device.d2d[1])
+    normal = jnp.sqrt(d2d) * z + jnp.sqrt(1 - d2d) * e
+    verified = jnp.maximum(resistance_at(normal, is_lrs, device), smallest(device))
+    assert device.band is not None
+    banded = jnp.isfinite(jnp.where(is_lrs, device.band[0], device.band[1]))
+    switches = state == is_lrs
+    r = jnp.where(banded & switches, verified, _sample_blind(key, state, device))
+    writes = jnp.where(switches, writes, device.max_writes)
+    return r, jnp.where(banded, writes, 1.0)
+
+
+def _sample_blind(key, is_lrs, device):
+    """Read resistances [Ohm] of cells that are really in these states."""
     normal_key, tail_key = jax.random.split(key)
     noise = jax.random.normal(normal_key, is_lrs.shape, jnp.float32)
     tail = jax.random.uniform(tail_key, is_lrs.shape, jnp.float32)
-    # A key of its own: what stands above is the same with and without stuck cells.
-    stuck_key = jax.random.fold_in(key, STUCK)
-    stuck = jax.random.uniform(stuck_key, is_lrs.shape, jnp.float32)
-    is_lrs = stuck_state(stuck, is_lrs, device)
     in_tail = tail < jnp.where(is_lrs, device.tail_share, device.tail_share_hrs)
     sigma_lrs = jnp.where(in_tail, device.sigma_tail, device.sigma_lrs)
     sigma_hrs = jnp.where(in_tail, device.sigma_tail_hrs, device.sigma_hrs)
@@ -49,28 +93,9 @@ def sample_resistance(
     return jnp.maximum(median * jnp.exp(sigma * noise), smallest(device))
 
 
-def sample_verified(
-    key: Key, is_lrs: Bool[Array, "*cells"], device: DeviceParams
-) -> tuple[Float[Array, "*cells"], Float[Array, "*cells"]]:
-    """Draw every cell's read resistance [Ohm] after write-verify (`write_verify.py`).
-
-    The draw of `sample_resistance` where `device.band` is not None, and how many
-    programmings each cell took; stuck cells take all that are allowed.
-    """
-    z_key, e_key, luck_key, stuck_key = jax.random.split(key, 4)
-    z = jax.random.normal(z_key, is_lrs.shape, jnp.float32)
-    e = jax.random.normal(e_key, is_lrs.shape, jnp.float32)
-    luck = jax.random.uniform(luck_key, is_lrs.shape, jnp.float32)
-    stuck = jax.random.uniform(stuck_key, is_lrs.shape, jnp.float32)
-    state = stuck_state(stuck, is_lrs, device)
-    switches = state == is_lrs
-    verified, writes = verified_noise(e, luck, z, is_lrs, device)
-    e = jnp.where(switches, verified, e)
-    writes = jnp.where(switches, writes, device.max_writes)
-    d2d = jnp.where(state, device.d2d[0], device.d2d[1])
-    normal = jnp.sqrt(d2d) * z + jnp.sqrt(1 - d2d) * e
-    r = jnp.maximum(resistance_at(normal, state, device), smallest(device))
-    return r, writes
+def draw_stuck(key: Key, shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """Uniform numbers that say which cells are stuck, from an array's first key."""
+    return jax.random.uniform(jax.random.fold_in(key, STUCK), shape, jnp.float32)
 
 
 def stuck_state(
@@ -121,9 +146,6 @@ def _conductance_moment(is_lrs, device, order):
         body = (1 - share) * moment(median, sigma)
         return body + share * moment(median * ratio, sigma_tail)
 
-    if device.band is not None:
-        lrs, hrs = conductance_moment(device, order)
-        return _with_stuck(is_lrs, lrs, hrs, device)
     lrs = mixture(
         device.tail_share,
         device.r_lrs,
@@ -138,14 +160,14 @@ def _conductance_moment(is_lrs, device, order):
         device.tail_ratio_hrs,
         device.sigma_tail_hrs,
     )
-    return _with_stuck(is_lrs, lrs, hrs, device)
-
-
-def _with_stuck(is_lrs, lrs, hrs, device):
-    """Mean over cells some of which are stuck, from the means of both states."""
+    blind = jnp.stack([lrs, hrs])
+    made = blind
+    if device.band is not None:
+        verified = conductance_moment(device, order)
+        made = jnp.where(jnp.isfinite(device.band), verified, blind)
     stuck_lrs, stuck_hrs = device.stuck[0], device.stuck[1]
     return jnp.where(
         is_lrs,
-        (1 - stuck_hrs) * lrs + stuck_hrs * hrs,
-        (1 - stuck_lrs) * hrs + stuck_lrs * lrs,
+        (1 - stuck_hrs) * made[0] + stuck_hrs * hrs,
+        (1 - stuck_lrs) * made[1] + stuck_lrs * lrs,
     )

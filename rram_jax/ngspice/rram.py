@@ -103,7 +103,7 @@ def static_deck(
     """
     parts = ["* static I-V of frozen filaments", subcircuits]
     for k, (barrier, section) in enumerate(zip(x, s, strict=True)):
-        start = f"x_init={barrier * METRE!r} s={section!r} move=0"
+        start = f"x_init={float(barrier) * METRE!r} s={float(section)!r} move=0"
         parts += [f"E{k} a{k} 0 in 0 1", f"Xr{k} a{k} 0 x{k} filament {start}"]
     step = (v[-1] - v[0]) / (len(v) - 1)
     parts += [
@@ -193,16 +193,16 @@ def train_deck(
     parts = [
         "* pulses on a 1T1R cell",
         subcircuits,
-        f"Xcell bl sl gate 0 x rram1t1r x_init={x * METRE!r} s={s!r}",
+        f"Xcell bl sl gate 0 x rram1t1r x_init={float(x) * METRE!r} s={float(s)!r}",
     ]
     for node, points in lines.items():
         points = points or [(0.0, 0.0), (t, 0.0)]
-        text = " ".join(f"{a!r} {float(b)!r}" for a, b in points)
+        text = " ".join(f"{float(a)!r} {float(b)!r}" for a, b in points)
         parts.append(f"V{node} {node} 0 PWL({text})")
     parts += [
         PULSED,
         ".save v(sl) v(bl) i(Vsl) i(Vbl) v(x)",
-        f".tran {EDGE / 2!r} {t!r}",
+        f".tran {EDGE / 2!r} {float(t)!r}",
         ".end\n",
     ]
     return "\n".join(parts), np.array(begins)

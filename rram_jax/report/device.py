@@ -64,7 +64,7 @@ def draw_cells(
             alpha=0.6,
             label=name,
         )
-        axes.axvline(median, color=colour, linewidth=1)
+        axes.axvline(median, color=colour, linewidth=1, label=f"median of {name} body")
     axes.axvline(
         card.r_access, color=INK, linewidth=1, linestyle=":", label="access transistor"
     )

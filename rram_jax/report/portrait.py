@@ -65,7 +65,8 @@ def _draw_loop(axes: Axes, portrait: Portrait) -> None:
     ):
         axes.semilogy(v[part], 1e6 * np.abs(i[part]), color=colour, label=name)
     axes.set(
-        title=f"Nominal 1T1R cell, {seconds(portrait.card.t_reset)} a step",
+        title=f"Nominal cell of filament card {portrait.card.filament},"
+        f" {seconds(portrait.card.t_reset)} a step",
         xlabel="cell voltage [V]",
         ylabel="current, magnitude [uA]",
     )

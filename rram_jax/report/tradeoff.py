@@ -11,7 +11,7 @@ from rram_jax.report.figure import COLOURS, new_panels, save_figure
 PANELS = (
     ("Median HRS", "read resistance [kOhm]", "r_hrs", 1e-3),
     ("Spread of HRS", "standard deviation of ln R [-]", "sigma_hrs", 1.0),
-    ("Noise of a weight", "sd over mean of G_on - G_off [%]", "pair_noise", 100.0),
+    ("Noise of a weight", "sd / mean of G_on - G_off [%]", "pair_noise", 100.0),
     ("Read energy of a pair, one slot", "energy [fJ]", "read_energy", 1e15),
     ("Energy of the RESET pulse", "energy [pJ]", "reset_energy", 1e12),
     ("Largest field on the barrier", "field [MV/cm]", "peak_field", 1e-8),
@@ -33,7 +33,14 @@ def tradeoff_figure(
     v = np.asarray(curve.v_reset)
     for axes, (title, label, name, scale) in zip(panels, PANELS, strict=True):
         axes.plot(v, scale * np.asarray(getattr(curve, name)), color=COLOURS[0])
-        axes.axvline(card.v_reset, color=COLOURS[1], linewidth=1, linestyle=":")
+        axes.axvline(
+            card.v_reset,
+            color=COLOURS[1],
+            linewidth=1,
+            linestyle=":",
+            label="this card",
+        )
         axes.set(title=title, xlabel="RESET voltage [V]", ylabel=label)
         axes.set_ylim(bottom=0)
+    panels[0].legend(frameon=False)
     return save_figure(figure, path)

@@ -2,15 +2,18 @@ import dataclasses
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
 from rram_jax.chip.network import HardwareNetwork
 from rram_jax.chip.program import sample_chip, surrogate_chip
-from rram_jax.chip.sample import chip_key, sample_layer
+from rram_jax.chip.sample import LayerSample, chip_key, rtn_factor, sample_layer
 from rram_jax.circuit.attenuation import mapped_transfer
 from rram_jax.device.card import load_card
+from rram_jax.device.variability import draw_stuck, sample_resistance
 from tests.helpers import random_network
 
 NOISY = dataclasses.replace(
@@ -124,3 +127,33 @@ def test_a_layer_by_number_is_the_chips(circuit):
     np.testing.assert_array_equal(
         layer.resistance, sample_chip(6, 1, design, rtn_pass=None)[1].resistance
     )
+
+
+def test_telegraph_noise_is_that_of_the_state_a_cell_is_really_in():
+    # Stuck cells have the number and the size of traps of the other state.
+    device = dataclasses.replace(
+        load_card("hfo2-nominal"),
+        sigma_lrs=0.0,
+        sigma_hrs=0.0,
+        stuck_hrs=0.5,
+        rtn_sigma=0.0,
+        rtn_traps_lrs=2.0,
+        rtn_traps_hrs=2.0,
+    ).params()
+    is_lrs = jnp.ones((200, 50), bool)
+    key = chip_key(1, 2)
+    stuck = draw_stuck(key, is_lrs.shape)
+    sample = LayerSample(
+        is_lrs=is_lrs,
+        stuck=stuck,
+        resistance=sample_resistance(key, is_lrs, device, stuck),
+        delvto=jnp.zeros((1, 1)),
+        trim_pulses=jnp.zeros((), jnp.int32),
+    )
+    change = np.asarray(rtn_factor(key, 0, sample, device, 0)) - 1
+    in_hrs = np.asarray(sample.resistance) > 20e3
+    assert in_hrs.mean() == pytest.approx(0.5, abs=0.03)
+    for part, size in ((change[~in_hrs], 0.006), (change[in_hrs], 0.1)):
+        full = part / size
+        np.testing.assert_allclose(full, np.round(full), atol=1e-3)
+        assert full.max() > 1

@@ -243,6 +243,23 @@ def test_only_trim_cells_that_changed_are_new(design):
         assert (alike == alike[..., :1]).all()
 
 
+def test_stuck_cells_stay_stuck_when_they_are_programmed_again(circuit):
+    stuck = dataclasses.replace(STILL, stuck_lrs=0.1, stuck_hrs=0.3)
+    network = random_network(1, CONFIG, z_full=(9.0, 12.0))
+    design = design_network(network, stuck, circuit)
+    n_stuck = 0
+    for chip in range(6):
+        samples = program_chip(chip_key(3, chip), design, stuck.params(), "map")
+        for layer, sample in zip(design.layers, samples, strict=True):
+            number = np.asarray(sample.stuck)
+            is_lrs = (number < 0.1) | (np.asarray(sample.is_lrs) & (number < 0.7))
+            r = np.where(is_lrs, np.float32(stuck.r_lrs), np.float32(stuck.r_hrs))
+            np.testing.assert_allclose(sample.resistance, r, rtol=1e-6)
+            changed = np.asarray(sample.is_lrs != layer.is_lrs)
+            n_stuck += (changed & (is_lrs != np.asarray(sample.is_lrs))).sum()
+    assert n_stuck > 5  # cells that trimming tried to change in vain
+
+
 def test_same_chip_with_and_without_a_trace(design):
     def resistances(key):
         chip = program_chip(key, design, design.device.params(), "full")

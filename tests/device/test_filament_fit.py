@@ -14,10 +14,10 @@ from rram_jax.device.filament_fit import (
     fit_spread,
     low_resistance,
     read_reset_table,
-    reset_curve,
     residuals,
     spread_residuals,
 )
+from rram_jax.device.reset import reset_curve
 from rram_jax.errors import InputError
 from tests.helpers import assert_gradient, is_one_sentence
 

@@ -10,8 +10,11 @@ from rram_jax.device.card import load_card
 from rram_jax.device.cell import cell_current, rram_voltage
 from rram_jax.device.filament import load_filament
 from rram_jax.device.filament_fit import spread_residuals
+from rram_jax.device.programming import program_cells
 from rram_jax.device.pulse import apply_pulse
 from rram_jax.device.reset import at_reset, params_at_reset, reset_outcome
+from rram_jax.device.tradeoff import reset_tradeoff
+from rram_jax.device.variability import sample_resistance
 from rram_jax.errors import InputError
 from tests.device.filaments import OTHER
 from tests.device.test_filament_fit import TABLE
@@ -118,6 +121,53 @@ def test_traps_stop_at_the_largest_mean():
     assert at_reset(card, v_reset=1.46).rtn_traps_hrs == 2.0
 
 
+def test_float64_mode_gives_the_same_card():
+    card = at_reset(NOMINAL, v_reset=1.1)
+    with jax.enable_x64(True):
+        double = at_reset(NOMINAL, v_reset=1.1)
+    assert double.r_hrs == pytest.approx(card.r_hrs, rel=1e-5)
+    assert double.sigma_hrs == pytest.approx(card.sigma_hrs, rel=1e-4)
+
+
+def test_pair_noise_is_that_of_sampled_pairs():
+    # Both ends of what the card speaks for, at two widths.
+    for v, t in ((0.8, 1e-6), (1.46, 1e-6), (1.2, 1e-4)):
+        numbers = (jnp.float32(z) for z in (t, 0.2, 5e-9))
+        curve = reset_tradeoff(jnp.float32([v]), *numbers, NOMINAL, FILAMENT)
+        card = at_reset(NOMINAL, v_reset=v, t_reset=t)
+        n = 100_000
+        is_lrs = jnp.arange(2 * n) < n
+        r = sample_resistance(jax.random.key(1), is_lrs, card.params())
+        g = 1 / np.asarray(r, float).reshape(2, n)
+        pair = g[0] - g[1]
+        found = float(curve.pair_noise[0])
+        # A standard deviation over a mean, 100,000 pairs; tails are no normals'.
+        assert found == pytest.approx(pair.std() / pair.mean(), rel=0.02)
+        current = 0.2 * g.sum(0).mean()
+        assert float(curve.read_current[0]) == pytest.approx(current, rel=3e-3)
+
+
+def test_first_order_spread_holds_at_the_ends_of_the_range():
+    # Of what the card speaks for; 4,000 cells.
+    for v in (0.8, 1.46):
+        one = jnp.float32(v), jnp.float32(1e-6)
+        cells = program_cells(
+            jax.random.key(2),
+            jnp.arange(4000),
+            1,
+            *one,
+            FILAMENT,
+            FILAMENT.params(),
+            FILAMENT.spread(),
+        )
+        log = np.log(np.asarray(cells.r_hrs, float))
+        outcome = _outcome(*one)
+        assert log.std() == pytest.approx(float(outcome.sigma_hrs), rel=0.05)
+        assert np.median(log) == pytest.approx(
+            math.log(float(outcome.r_hrs)), abs=4 * 0.47 * 1.25 / math.sqrt(4000)
+        )
+
+
 def test_a_moved_card_says_so():
     card = at_reset(NOMINAL, v_reset=1.1, t_reset=1e-5)
     assert card.source.startswith(NOMINAL.source)
@@ -160,7 +210,8 @@ def test_the_knob_is_differentiable():
         ("hfo2-nominal", {"v_reset": 0.5}, "0.8"),
         ("hfo2-nominal", {"v_reset": math.nan}, "nan"),
         ("hfo2-nominal", {"t_reset": 1.0}, "0.0001"),
-        ("hfo2-nominal", {"v_reset": 0.8, "t_reset": 1e-8}, "a longer pulse"),
+        ("hfo2-nominal", {"v_reset": 0.8, "t_reset": 1e-8}, "another voltage"),
+        ("hfo2-nominal", {"v_reset": 1.46, "t_reset": 1e-4}, "another voltage"),
     ],
 )
 def test_a_pulse_that_the_card_does_not_speak_for(card, pulse, word):

@@ -178,6 +178,14 @@ def test_spectrum_is_the_sum_of_lorentzians():
     assert half == pytest.approx(slow / 2, rel=1e-5)
 
 
+def test_a_waveform_in_float64_mode():
+    with jax.enable_x64(True):
+        time = jnp.linspace(0.0, 1.0, 50)
+        traps = sample_traps(TRAP, _medians(20), _both(20), CARD.params())
+        wave = rtn_waveform(STATE, time, traps)
+    assert np.isfinite(wave).all()
+
+
 def test_power_of_the_waveform_is_that_of_the_spectrum():
     traps = _one_trap()
     f = np.geomspace(1e-3, 1e6, 20_000)

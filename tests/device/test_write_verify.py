@@ -128,6 +128,21 @@ def test_stuck_cells_do_not_come_into_the_band():
     assert abs(ln.std() - 0.5) < 4 * 0.5 / math.sqrt(2 * stuck.sum())
 
 
+def test_a_band_of_one_state_leaves_the_other_as_it_was():
+    stuck = dict(stuck_lrs=0.02, stuck_hrs=0.05)
+    blind = dataclasses.replace(BANDED, band_lrs=0.0, band_hrs=0.0, **stuck)
+    card = dataclasses.replace(blind, band_hrs=0.6)
+    before = np.asarray(sample_resistance(KEY, _states(), blind.params()))
+    (low, writes), (high, _) = _draw(card)
+    np.testing.assert_allclose(low, before[:N], rtol=1e-6)
+    np.testing.assert_array_equal(writes, 1)
+    # The same cells are stuck: they keep what the blind programming made of them.
+    stuck_in_lrs = before[N:] < 8e3
+    same = np.abs(high / before[N:] - 1) < 1e-5
+    assert same[stuck_in_lrs].mean() > 0.95
+    assert same.mean() == pytest.approx(0.02, abs=4 * math.sqrt(0.02 / N))
+
+
 def test_an_infinite_band_writes_once_and_is_the_blind_law():
     card = dataclasses.replace(BANDED, band_lrs=3.0, band_hrs=0.0)
     blind = dataclasses.replace(card, band_lrs=0.0)
