@@ -119,7 +119,6 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
     told = (
         f"pulses of {seconds(width)}, read at {circuit.v_read:g} V a cell for"
         f" {seconds(circuit.t_slot)}"
-        f"pulses of {width:g} s, {circuit.v_read:g} V a cell for {circuit.t_slot:g} s"
     )
     say(
         f"Conditions: {told}. HRS and its spread: the curve of the filament card"
@@ -186,12 +185,6 @@ def _show_writes(card: DeviceCard, is_lrs: Bool[Array, "2 cells"]) -> None:
                 f" the mean; {(n == card.max_writes).mean():.2%} of the cells took all"
                 f" {card.max_writes}."
             )
-    for state, n in zip(("LRS", "HRS"), np.asarray(writes), strict=True):
-        say(
-            f"Write-verify of {state} takes {n.mean():.3g} programmings a cell in the"
-            f" mean; {(n == card.max_writes).mean():.2%} of the cells took all"
-            f" {card.max_writes}."
-        )
 
 
 def _noise(card: DeviceCard, sample):

@@ -31,13 +31,6 @@ def test_reset_opens_the_loop_and_set_closes_it(loop):
     # Abrupt: one stair of SET takes most of the way.
     jump = -np.diff(np.log(r[2])).min()
     assert jump > 0.7 * np.log(high / low)
-    assert low == pytest.approx(4500, rel=0.05)
-    assert high / low > 5
-    assert r[2, 1] == pytest.approx(high, rel=0.1)  # nothing has moved near 0 V
-    assert r[3, -2] == pytest.approx(low, rel=0.05)
-    # Abrupt: one stair of SET takes most of the way.
-    jump = -np.diff(np.log(r[2])).min()
-    assert jump > 0.8 * np.log(high / low)
     # RESET is gradual: no stair takes half of it.
     assert np.diff(np.log(r[0])).max() < 0.5 * np.log(high / low)
 
