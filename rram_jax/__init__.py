@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from rram_jax.chip.program import sample_chip as sample_chip
     from rram_jax.circuit.attenuation import attenuation_map as attenuation_map
     from rram_jax.circuit.config import ArrayConfig as ArrayConfig
+    from rram_jax.circuit.config import ArrayParams as ArrayParams
     from rram_jax.circuit.config import TileConfig as TileConfig
     from rram_jax.circuit.solver import CrossbarSolution as CrossbarSolution
     from rram_jax.circuit.solver import solve_crossbar as solve_crossbar
+    from rram_jax.circuit.solver import transfer_matrix as transfer_matrix
     from rram_jax.circuit.tile import layer_transfer as layer_transfer
     from rram_jax.data.codes import input_codes as input_codes
     from rram_jax.data.datasets import load_dataset as load_dataset
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ArrayConfig": "circuit.config",
+    "ArrayParams": "circuit.config",
     "CircuitConfig": "chip.config",
     "CrossbarSolution": "circuit.solver",
     "DeviceCard": "device.card",
@@ -90,6 +93,7 @@ _HOME = {
     "sample_traps": "device.rtn",
     "solve_crossbar": "circuit.solver",
     "train": "qnn.train",
+    "transfer_matrix": "circuit.solver",
     "verify": "ngspice.verify",
 }
 

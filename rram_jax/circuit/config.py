@@ -15,7 +15,10 @@ bit lines; the word lines that switch the access transistors on are not drawn):
 import math
 from dataclasses import dataclass
 
+import jax.numpy as jnp
+
 from rram_jax.errors import InputError
+from rram_jax.types import Array, Float, register_record
 
 
 def _check(config, names):
@@ -46,6 +49,23 @@ class ArrayConfig:
 
     def __post_init__(self):
         _check(self, ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense"))
+
+    def params(self) -> "ArrayParams":
+        """The same as arrays: to differentiate, sweep or `vmap` over."""
+        return ArrayParams(
+            **{name: jnp.asarray(value, float) for name, value in vars(self).items()}
+        )
+
+
+@register_record
+@dataclass(frozen=True, kw_only=True)
+class ArrayParams:
+    """The resistances of an `ArrayConfig` [Ohm] as arrays."""
+
+    r_wire_sl: Float[Array, ""]
+    r_wire_bl: Float[Array, ""]
+    r_driver: Float[Array, ""]
+    r_sense: Float[Array, ""]
 
 
 @dataclass(frozen=True, kw_only=True)
