@@ -7,7 +7,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-oldest lint ngspice constraints
+.PHONY: help demo test test-slow test-oldest lint ngspice constraints bench-peers
 
 ifdef DATA_DIR
 export RRAM_JAX_DATA := $(DATA_DIR)
@@ -21,6 +21,7 @@ help:
 	@echo "make test-slow    the tests that take minutes"
 	@echo "make test-oldest  the tests on the oldest versions that pyproject.toml allows"
 	@echo "make constraints  resolve constraints.txt anew"
+	@echo "make bench-peers  other crossbar solvers, for experiments/benchmarks"
 
 demo: .venv/.ready ngspice
 	.venv/bin/rram-jax demo $(ARGS)
@@ -55,3 +56,9 @@ ngspice: .venv/.ready
 constraints: .venv/.ready
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
 	  --no-annotate --no-header --upgrade pyproject.toml -o constraints.txt
+
+# Not into the environment: the package needs none of it. No dependencies: badcrossbar
+# asks for pycairo (a C library) for its drawings alone.
+bench-peers: .venv/.ready
+	.venv/bin/uv pip install --quiet --target build/peers --no-deps \
+	  badcrossbar==1.1.0 pathvalidate==3.3.1

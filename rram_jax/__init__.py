@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from rram_jax.circuit.cell_law import LinearCell as LinearCell
     from rram_jax.circuit.cell_law import RramCell as RramCell
     from rram_jax.circuit.config import ArrayConfig as ArrayConfig
+    from rram_jax.circuit.config import ArrayParams as ArrayParams
     from rram_jax.circuit.config import TileConfig as TileConfig
-    from rram_jax.circuit.elimination import ArrayParams as ArrayParams
-    from rram_jax.circuit.elimination import array_params as array_params
     from rram_jax.circuit.newton import NonlinearSolution as NonlinearSolution
     from rram_jax.circuit.newton import solve_nonlinear as solve_nonlinear
     from rram_jax.circuit.solver import CrossbarSolution as CrossbarSolution
     from rram_jax.circuit.solver import solve_crossbar as solve_crossbar
+    from rram_jax.circuit.solver import transfer_matrix as transfer_matrix
     from rram_jax.circuit.tile import layer_transfer as layer_transfer
     from rram_jax.data.codes import input_codes as input_codes
     from rram_jax.data.datasets import load_dataset as load_dataset
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ArrayConfig": "circuit.config",
-    "ArrayParams": "circuit.elimination",
+    "ArrayParams": "circuit.config",
     "CircuitConfig": "chip.config",
     "CrossbarSolution": "circuit.solver",
     "DeviceCard": "device.card",
@@ -78,7 +78,6 @@ _HOME = {
     "TrainConfig": "qnn.config",
     "TrainedNetwork": "qnn.trained",
     "apply_pulse": "device.pulse",
-    "array_params": "circuit.elimination",
     "at_reset": "device.reset",
     "attenuation_map": "circuit.attenuation",
     "crossing": "neuron.model",
@@ -102,6 +101,7 @@ _HOME = {
     "solve_crossbar": "circuit.solver",
     "solve_nonlinear": "circuit.newton",
     "train": "qnn.train",
+    "transfer_matrix": "circuit.solver",
     "verify": "ngspice.verify",
 }
 

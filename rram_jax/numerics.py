@@ -1,5 +1,7 @@
 """Numerical helpers without circuit words."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
@@ -54,3 +56,31 @@ def solve_unpivoted(
         solve=lambda _, b: eliminate(matrix, b),
         transpose_solve=lambda _, b: eliminate(matrix.T, b),
     )
+
+
+def walk(
+    step: Callable,
+    start: Float[Array, "..."],
+    values: Float[Array, "..."],
+    coefficients: Float[Array, "..."],
+    *,
+    axis: int,
+    reverse: bool = False,
+) -> Float[Array, "..."]:
+    """A recurrence along one axis, y[k] = step(y[k-1], x[k], c[k]), in place of x.
+
+    `lax.scan` would bring the axis to the front and copy: on two cores 1.2 to 10 times
+    slower, and unrolling makes either slower still. A carry other than y would make
+    XLA copy all of x in every step.
+    """
+    last = values.shape[axis] - 1
+
+    def body(i, state):
+        y, out = state
+        k = last - i if reverse else i
+        x = jax.lax.dynamic_index_in_dim(out, k, axis, keepdims=False)
+        c = jax.lax.dynamic_index_in_dim(coefficients, k, axis, keepdims=False)
+        y = step(y, x, c)
+        return y, jax.lax.dynamic_update_index_in_dim(out, y, k, axis)
+
+    return jax.lax.fori_loop(0, last + 1, body, (start, values))[1]

@@ -45,7 +45,7 @@ def test_a_good_file(tmp_path):
         ('name = "ab"\nname = "cd"\n', "not valid TOML"),
         (GOOD + "q = 1", "inner.q: there is no such key"),
         ('nam = "x"\n' + GOOD, "nam: there is no such key"),
-        (GOOD.replace("name", "nmae"), "nmae: there is no such key (did you mean name?)"),
+        (GOOD.replace("name", "nmae"), "there is no such key (did you mean name?)"),
         ('name = "ab"', "inner"),
         (GOOD.replace("5", '"5"'), "inner.r"),
         (GOOD.replace("5", "true"), "inner.r"),

@@ -20,35 +20,9 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rram_jax.circuit.config import ArrayConfig
+from rram_jax.circuit.config import ArrayParams
 from rram_jax.numerics import solve_unpivoted
 from rram_jax.types import Array, Float, register_record
-
-
-@register_record
-@dataclass(frozen=True)
-class ArrayParams:
-    """The resistances of an `ArrayConfig` as arrays, to differentiate or sweep."""
-
-    r_wire_sl: Float[Array, ""]
-    """[Ohm] As in `ArrayConfig`, and so the next two."""
-
-    r_wire_bl: Float[Array, ""]
-    r_driver: Float[Array, ""]
-
-    r_sense: Float[Array, ""] | None
-    """[Ohm] As in `ArrayConfig`; None instead of infinity."""
-
-
-def array_params(array: ArrayConfig) -> ArrayParams:
-    """The configuration as arrays of jax's default float type."""
-    floating = array.r_sense == float("inf")
-    return ArrayParams(
-        r_wire_sl=jnp.asarray(array.r_wire_sl, float),
-        r_wire_bl=jnp.asarray(array.r_wire_bl, float),
-        r_driver=jnp.asarray(array.r_driver, float),
-        r_sense=None if floating else jnp.asarray(array.r_sense, float),
-    )
 
 
 @register_record

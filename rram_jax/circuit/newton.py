@@ -25,10 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from rram_jax.circuit.config import ArrayConfig
+from rram_jax.circuit.config import ArrayConfig, ArrayParams
 from rram_jax.circuit.elimination import (
-    ArrayParams,
-    array_params,
     eliminate,
     foot_imbalance,
     line_voltages,
@@ -129,11 +127,11 @@ def solve_nonlinear(
         raise InputError(
             f"solve_nonlinear needs max_steps of 1 or more; got {max_steps}."
         )
-    wires = array_params(array) if isinstance(array, ArrayConfig) else array
+    wires = array.params() if isinstance(array, ArrayConfig) else array
     shape, dtype = _check(drive, cell_law, wires, start)
     batch = drive.shape[:-1]
     nodes = jnp.zeros((*batch, *shape), dtype)
-    if start is None:
+    if start is None or start.v_sl is None or start.v_bl is None:
         v_sl = v_bl = nodes
     else:
         v_sl, v_bl = (
@@ -179,10 +177,11 @@ def _check(drive, law, wires, start):
     if start is not None:
         wanted = (*drive.shape[:-1], *out.shape)
         for v in (start.v_sl, start.v_bl):
-            if v.shape not in (wanted, out.shape):
+            if v is None or v.shape not in (wanted, out.shape):
                 raise InputError(
                     f"solve_nonlinear starts from nodes of shape {wanted} or"
-                    f" {out.shape}; got {v.shape}."
+                    f" {out.shape}, which solve_crossbar gives with nodes=True; got"
+                    f" {None if v is None else v.shape}."
                 )
     # numpy, so that what is known is also known while something else is traced
     known = [
