@@ -86,7 +86,7 @@ def test_linear_cells_are_solve_crossbar(rows, cols, array):
     drive = jnp.asarray(np.random.default_rng(rows).uniform(-0.2, 0.2, (2, rows)))
     g = jnp.asarray(g)
     out = solve_nonlinear(drive, LinearCell(conductance=g), array)
-    expected = solve_crossbar(drive, g, array)
+    expected = solve_crossbar(drive, g, array, nodes=True)
     assert out.message == "converged"
     np.testing.assert_array_equal(out.iterations, 1)
     for field in ("voltage", "current", "v_bl", "v_sl"):
@@ -239,7 +239,7 @@ def test_a_warm_start_saves_steps():
     assert (warm.iterations < anew.iterations).all()
     np.testing.assert_allclose(warm.voltage, anew.voltage, rtol=1e-7)
     # One operating point, for example the linear one, for a whole batch; and its own.
-    linear = solve_crossbar(drive[1], jnp.full((4, 3), 1e-4), FLOATING)
+    linear = solve_crossbar(drive[1], jnp.full((4, 3), 1e-4), FLOATING, nodes=True)
     for start in (linear, anew):
         out = solve_nonlinear(drive, near, FLOATING, start=start)
         assert out.message == "converged"
@@ -434,7 +434,7 @@ def test_no_steps():
 
 
 def test_a_start_of_another_shape():
-    other = solve_crossbar(jnp.zeros(3), jnp.ones((3, 3)), UNEVEN)
+    other = solve_crossbar(jnp.zeros(3), jnp.ones((3, 3)), UNEVEN, nodes=True)
     with pytest.raises(InputError, match=r"\(3, 3\)") as error:
         solve_nonlinear(jnp.zeros(4), sinh_cells(), UNEVEN, start=other)
     assert is_one_sentence(error.value)
