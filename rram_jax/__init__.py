@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from rram_jax.chip.loss import expected_loss as expected_loss
     from rram_jax.chip.network import HardwareNetwork as HardwareNetwork
     from rram_jax.chip.program import sample_chip as sample_chip
+    from rram_jax.circuit.array_params import ArrayParams as ArrayParams
+    from rram_jax.circuit.array_params import array_params as array_params
     from rram_jax.circuit.attenuation import attenuation_map as attenuation_map
     from rram_jax.circuit.cell_law import LinearCell as LinearCell
     from rram_jax.circuit.cell_law import RramCell as RramCell
     from rram_jax.circuit.config import ArrayConfig as ArrayConfig
-    from rram_jax.circuit.config import ArrayParams as ArrayParams
     from rram_jax.circuit.config import TileConfig as TileConfig
     from rram_jax.circuit.newton import NonlinearSolution as NonlinearSolution
     from rram_jax.circuit.newton import solve_nonlinear as solve_nonlinear
@@ -60,7 +61,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ArrayConfig": "circuit.config",
-    "ArrayParams": "circuit.config",
+    "ArrayParams": "circuit.array_params",
+    "array_params": "circuit.array_params",
     "CircuitConfig": "chip.config",
     "CrossbarSolution": "circuit.solver",
     "DeviceCard": "device.card",

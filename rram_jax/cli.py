@@ -21,6 +21,7 @@ from tyro.constructors import (
 
 from rram_jax.chip.config import NetworkConfig, parse_sizes
 from rram_jax.commands.config import (
+    ArrayCommand,
     DemoCommand,
     DeviceCommand,
     DoctorCommand,
@@ -39,6 +40,7 @@ COMMANDS: dict[str, type] = {
     "export": ExportCommand,
     "verify": VerifyCommand,
     "device": DeviceCommand,
+    "array": ArrayCommand,
     "doctor": DoctorCommand,
 }
 """What each command takes; the function of the same name in `rram_jax.commands` runs

@@ -15,10 +15,7 @@ bit lines; the word lines that switch the access transistors on are not drawn):
 import math
 from dataclasses import dataclass
 
-import jax.numpy as jnp
-
 from rram_jax.errors import InputError
-from rram_jax.types import Array, Float, register_record
 
 
 def _check(config, names):
@@ -49,28 +46,6 @@ class ArrayConfig:
 
     def __post_init__(self):
         _check(self, ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense"))
-
-    def params(self) -> "ArrayParams":
-        """The same as arrays: to differentiate, sweep or `vmap` over."""
-        floating = math.isinf(self.r_sense)
-        return ArrayParams(
-            r_wire_sl=jnp.asarray(self.r_wire_sl, float),
-            r_wire_bl=jnp.asarray(self.r_wire_bl, float),
-            r_driver=jnp.asarray(self.r_driver, float),
-            r_sense=None if floating else jnp.asarray(self.r_sense, float),
-        )
-
-
-@register_record
-@dataclass(frozen=True, kw_only=True)
-class ArrayParams:
-    """The resistances of an `ArrayConfig` [Ohm] as arrays."""
-
-    r_wire_sl: Float[Array, ""]
-    r_wire_bl: Float[Array, ""]
-    r_driver: Float[Array, ""]
-    r_sense: Float[Array, ""] | None
-    """None where bit lines float."""
 
 
 @dataclass(frozen=True, kw_only=True)

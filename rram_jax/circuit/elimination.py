@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rram_jax.circuit.config import ArrayParams
+from rram_jax.circuit.array_params import ArrayParams
 from rram_jax.numerics import solve_unpivoted
 from rram_jax.types import Array, Float, register_record
 

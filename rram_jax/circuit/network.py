@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.circuit.config import ArrayParams
+from rram_jax.circuit.array_params import ArrayParams
 from rram_jax.circuit.lines import Lines, line_currents, lines_of
 from rram_jax.types import Array, Float, Int, register_record
 
@@ -123,8 +123,8 @@ def _network(conductance, array, sources, tolerance, nodes) -> Any:
 def _forward(conductance, array, sources, tolerance, nodes):
     # Itself differentiable, for derivatives of gradients.
     answer = solve_network(conductance, array, sources, tolerance, True)
-    kept = (conductance, array, sources, tolerance, answer)
-    return (answer if nodes else replace(answer, v_sl=None, v_bl=None)), kept
+    told = answer if nodes else replace(answer, v_sl=None, v_bl=None)
+    return told, (conductance, array, sources, tolerance, answer)
 
 
 def _backward(nodes, kept, slope):
@@ -230,8 +230,7 @@ def _solve_normalised(g, array, sources, tolerance):
     # Half: the residual that the iteration keeps is not quite the sweep's.
     goal = jnp.maximum(tolerance.astype(dtype), limit / 10) / 2
     v, low, iterations, gave_up = _conjugate_gradients(circuit, residual, goal * scale)
-    v = v if rest is None else rest + v
-    out, j = _sweep(circuit, v, sources)
+    out, j = _sweep(circuit, v if rest is None else rest + v, sources)
     error = _share(out.residual, scale * low)
     out = replace(out, error=error, iterations=iterations)
     if dtype == np.float32:

@@ -25,7 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from rram_jax.circuit.config import ArrayConfig, ArrayParams
+from rram_jax.circuit.array_params import ArrayParams, array_params
+from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.elimination import (
     eliminate,
     foot_imbalance,
@@ -127,7 +128,7 @@ def solve_nonlinear(
         raise InputError(
             f"solve_nonlinear needs max_steps of 1 or more; got {max_steps}."
         )
-    wires = array.params() if isinstance(array, ArrayConfig) else array
+    wires = array_params(array) if isinstance(array, ArrayConfig) else array
     shape, dtype = _check(drive, cell_law, wires, start)
     batch = drive.shape[:-1]
     nodes = jnp.zeros((*batch, *shape), dtype)

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from rram_jax.circuit.config import ArrayConfig, ArrayParams
+from rram_jax.circuit.array_params import ArrayParams, array_params
+from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.network import (
     CONVERGED,
     ITERATIONS,
@@ -186,7 +187,7 @@ def _check_values(name, **arrays):
 
 def _params(array):
     """All four resistances as arrays; infinite where bit lines float."""
-    params = array.params() if isinstance(array, ArrayConfig) else array
+    params = array_params(array) if isinstance(array, ArrayConfig) else array
     if params.r_sense is None:
         floating = jnp.full_like(params.r_driver, math.inf)
         params = dataclasses.replace(params, r_sense=floating)

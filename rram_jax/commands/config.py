@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from rram_jax.chip.config import CircuitConfig, NetworkConfig, check_seed
+from rram_jax.circuit.config import ArrayConfig
 from rram_jax.errors import InputError
 from rram_jax.qnn.config import TrainConfig
 
@@ -233,6 +234,53 @@ class DemoCommand:
 
     out: Path = Path("runs/demo")
     """Folder of the report and of everything behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayCommand:
+    """Solve one wired array of cells exactly, and draw its voltages and currents."""
+
+    action: Positional[Literal["show"]]
+    """show: heat maps of node voltages and cell currents, and a table of the feet."""
+
+    rows: int = 64
+    """[-] Rows of random cells."""
+
+    cols: int = 32
+    """[-] Columns of random cells."""
+
+    device: str = "bench-r10"
+    """Preset or path of the device card that makes the cells, LRS or HRS at random."""
+
+    v_read: float = 0.2
+    """[V] Largest drive of the rows, which are driven at random."""
+
+    seed: int = 0
+    """Makes cells and drives."""
+
+    conductance: Path | None = None
+    """CSV file of cells [S] instead, one line a row."""
+
+    drive: Path | None = None
+    """CSV file of drives [V] above v_cm instead, one a row."""
+
+    wires: Annotated[ArrayConfig, arg(name="")] = field(default_factory=ArrayConfig)
+    """Wires, drivers and sense resistance; an infinite one lets bit lines float."""
+
+    out: Path | None = None
+    """Folder of figure and table; by default runs/array-ROWSxCOLS."""
+
+    def __post_init__(self):
+        check_seed(self.seed)
+        if not (1 <= self.rows <= 1024 and 1 <= self.cols <= 1024):
+            raise InputError(
+                "An array has 1 to 1024 rows and columns; got"
+                f" {self.rows} and {self.cols}."
+            )
+        if not 0 < self.v_read <= 1:
+            raise InputError(
+                f"v_read lies above 0 V and up to 1 V; got {self.v_read:g}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

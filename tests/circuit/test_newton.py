@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jax.tree_util import Partial
 from scipy.optimize import brentq, root
 
+from rram_jax.circuit.array_params import array_params
 from rram_jax.circuit.cell_law import LinearCell, RramCell
 from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.newton import solve_nonlinear
@@ -152,7 +153,7 @@ def test_2x1_by_hand():
 @pytest.mark.parametrize("drive", DRIVE)
 def test_against_dense_node_equations(array, drive):
     """The middle node of every cell is one more unknown, and scipy finds the root."""
-    law, wires = rram_cells(1, 4, 3), array.params()
+    law, wires = rram_cells(1, 4, 3), array_params(array)
     (_, out), _ = value_and_slopes((jnp.asarray(drive), law, wires))
     assert out.message == "converged"
     law, wires = jax.tree.map(np.asarray, (law, wires))
@@ -201,7 +202,7 @@ def test_the_law_away_from_ground(v_cm):
 
 
 def test_float32_keeps_its_digits():
-    law, wires, drive = rram_cells(1, 4, 3), FLOATING.params(), DRIVE[1]
+    law, wires, drive = rram_cells(1, 4, 3), array_params(FLOATING), DRIVE[1]
     (_, exact), _ = value_and_slopes((jnp.asarray(drive), law, wires))
     single = jax.tree.map(lambda a: a.astype(jnp.float32), law)
     out = solve_nonlinear(jnp.asarray(drive, jnp.float32), single, FLOATING)
@@ -320,7 +321,7 @@ def test_gradients(array):
     The dense reference is exact to the condition of its matrix; the difference's error
     is 1e-11 by truncation and 1e-16 / 3e-6 by rounding, over the share of a number.
     """
-    problem = (jnp.asarray(DRIVE[1]), rram_cells(1, 4, 3), array.params())
+    problem = (jnp.asarray(DRIVE[1]), rram_cells(1, 4, 3), array_params(array))
     (value, _), got = value_and_slopes(problem)
     dense, expected = jax.jit(jax.value_and_grad(lambda p: dense_score(*p)))(problem)
     np.testing.assert_allclose(value, dense, rtol=1e-10)
@@ -348,7 +349,7 @@ def test_gradients(array):
 
 
 def test_corners_are_finite():
-    law, wires, drive = rram_cells(1, 4, 3), FLOATING.params(), DRIVE[1]
+    law, wires, drive = rram_cells(1, 4, 3), array_params(FLOATING), DRIVE[1]
     low, high = 0 * law.x, 0 * law.x + 3e-9
     for u, x in ((0 * drive, law.x), (drive, low), (drive, high), (0 * drive, low)):
         problem = (jnp.asarray(u), dataclasses.replace(law, x=x), wires)
@@ -365,7 +366,7 @@ def test_corners_are_finite():
 
 
 def test_second_derivatives():
-    law, wires = sinh_cells(), UNEVEN.params()
+    law, wires = sinh_cells(), array_params(UNEVEN)
     flat, back = ravel_pytree((law, wires, jnp.asarray(DRIVE[1])))
     way = jnp.asarray(np.random.default_rng(4).standard_normal(flat.shape))
 
@@ -421,7 +422,7 @@ def test_what_cannot_be_used(drive, law, told):
 
 @pytest.mark.parametrize("r", [-1.0, math.inf])
 def test_resistances_that_are_none(r):
-    wires = dataclasses.replace(UNEVEN.params(), r_wire_bl=jnp.asarray(r))
+    wires = dataclasses.replace(array_params(UNEVEN), r_wire_bl=jnp.asarray(r))
     with pytest.raises(InputError, match="r_wire_bl") as error:
         solve_nonlinear(jnp.zeros(4), sinh_cells(), wires)
     assert is_one_sentence(error.value)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rram_jax.circuit.array_params import array_params
 from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.solver import solve_crossbar, transfer_matrix
 from rram_jax.errors import InputError
@@ -311,7 +312,7 @@ def test_shapes_that_do_not_fit(drive, g):
     ],
 )
 def test_values_no_array_has(values, what):
-    params = UNEVEN.params()
+    params = array_params(UNEVEN)
     for name in ("r_wire_bl", "r_driver"):
         if name in values:
             params = dataclasses.replace(params, **{name: jnp.asarray(values[name])})
@@ -373,7 +374,7 @@ def test_gradients_by_resistances(name):
             out = _exact(drive, g, params)
             return (weight * (out.voltage + 1e3 * out.current)).sum() + out.v_sl.sum()
 
-        params = array.params()
+        params = array_params(array)
         slopes = jax.grad(of)(params)
         for field in ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense"):
             r = getattr(params, field)
@@ -419,7 +420,7 @@ def test_gradients_against_a_dense_matrix():
         return (weight * _exact(drive, g, params).current * 1e3).sum()
 
     with jax.enable_x64(True):
-        at = (jnp.linspace(0.2, -0.1, rows), jnp.asarray(g), UNEVEN.params())
+        at = (jnp.linspace(0.2, -0.1, rows), jnp.asarray(g), array_params(UNEVEN))
         both = [jax.tree.leaves(jax.grad(f, (0, 1, 2))(*at)) for f in (dense, ours)]
         for expected, found in zip(*both, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-9)
