@@ -102,6 +102,7 @@ def reset(name: str, t_reset: float | None, out: Path | None) -> None:
             "pair noise",
             "read [J]",
             "RESET [J]",
+            "field [V/m]",
         ),
         (
             (

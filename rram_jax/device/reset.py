@@ -226,11 +226,11 @@ def at_reset(
     filament = filament_of(card)
     v_reset = card.v_reset if v_reset is None else v_reset
     t_reset = card.t_reset if t_reset is None else t_reset
+    for pulse in ((card.v_reset, card.t_reset), (v_reset, t_reset)):
+        check_pulse(filament, *pulse)
     # In float32, as `DeviceParams` are: the very numbers of `params_at_reset`.
     v, t = (jnp.asarray(z, jnp.float32) for z in (v_reset, t_reset))
     device = params_at_reset(card, v, t, filament)
-    for pulse in ((card.v_reset, card.t_reset), (v_reset, t_reset)):
-        check_pulse(filament, *pulse)
     return dataclasses.replace(
         card,
         source=f"{card.source} HRS, its spread and traps: moved by the filament card"
