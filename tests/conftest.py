@@ -25,6 +25,11 @@ assert "jax" not in sys.modules, "jax was imported before its cache was set"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
+# Tests compile much and compute little: LLVM's optimisation of programs that run once
+# takes longer than it saves (cold cache: a quarter of the processor time).
+FLAG = "--xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
+
 # No deadline: the first call of an example compiles. The same examples in every run:
 # a failure seen once is seen again.
 settings.register_profile("project", deadline=None, derandomize=True, database=None)

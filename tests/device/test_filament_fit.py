@@ -81,6 +81,7 @@ def test_a_fit_of_the_spread_needs_spreads():
     assert spread_residuals(CARD, ResetTable(v_reset=(0.9,), r_hrs=(9e3,))).size == 0
 
 
+@pytest.mark.slow
 def test_gradient_in_voltage_and_width():
     def high(z):
         return jnp.log(reset_curve(z[0], z[1], CARD, CARD.params()))
@@ -131,6 +132,7 @@ def test_a_fit_needs_x64():
         fit_reset_curve(CARD, TABLE, 4500.0)
 
 
+@pytest.mark.slow
 def test_a_fit_that_goes_astray_is_an_error():
     flat = ResetTable(v_reset=(1.0, 1.2, 1.4), r_hrs=(5e6, 6e6, 9e6))
     with pytest.raises(InputError, match="another card") as told:

@@ -198,6 +198,7 @@ def test_gradients_against_differences():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d2d", [0.0, 0.4, 1.0])
 def test_gradients_are_finite_at_the_corners(d2d):
     card = dataclasses.replace(BANDED, d2d_lrs=d2d, band_lrs=0.01, band_hrs=0.0)
