@@ -67,6 +67,11 @@ def _problem(
         drive = _read_numbers(config.drive).ravel()
     else:
         drive = config.v_read * rng.uniform(-1, 1, len(conductance))
+    if len(drive) != len(conductance):
+        raise InputError(
+            f"{config.drive} has {len(drive)} drives, and the array has"
+            f" {len(conductance)} rows: give one a row."
+        )
     return conductance, drive, told
 
 

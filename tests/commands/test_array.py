@@ -53,7 +53,7 @@ def test_random_cells(tmp_path):
         (("--conductance", "none.csv"), "give a CSV file"),
         (("--conductance", "words.csv"), "numbers with commas"),
         (("--conductance", "minus.csv"), "0 S or more"),
-        (("--drive", "long.csv"), "takes a drive"),
+        (("--drive", "long.csv"), "has 3 drives, and the array has 64 rows"),
         (("--r-wire-sl", "-1"), "0 or more"),
     ],
 )
