@@ -254,7 +254,7 @@ def test_saturated_cells_need_damping():
     v = 0.0
     for _ in range(50):
         share = np.tanh((u - v) / v0)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore"):  # where it leaves, its slope has underflown
             v += (i_max * share).sum() / (i_max * (1 - share**2) / v0).sum()
         if not np.isfinite(v):
             break

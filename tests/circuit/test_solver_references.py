@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.benchmarks.crossbar_solver import badcrossbar
 from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.solver import solve_crossbar
 from rram_jax.ngspice.runner import run_deck
@@ -71,9 +72,8 @@ def test_unequal_wires_as_badcrossbar_printed_them():
 
 @pytest.mark.parametrize(("r_sl", "r_bl"), [(0.5, 0.5), (0.7, 12.0), (3.0, 0.4)])
 def test_badcrossbar_itself(r_sl, r_bl):
-    benchmark = pytest.importorskip("experiments.benchmarks.crossbar_solver")
-    peer = benchmark.badcrossbar()
-    if peer is None:
+    peer = badcrossbar()
+    if peer is None:  # its numbers stand above, for machines without it
         pytest.skip("badcrossbar is not installed: make bench-peers")
     rng = np.random.default_rng(1)
     examples = [(DRIVE, OHMS), (rng.uniform(-1, 1, (2, 9)), 1 / uneven_cells(1, 9, 6))]

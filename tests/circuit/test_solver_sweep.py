@@ -7,13 +7,11 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.benchmarks import crossbar_solver as sparse
 from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.solver import solve_crossbar
 from tests.helpers import dense_crossbar
 
-sparse = pytest.importorskip(
-    "experiments.benchmarks.crossbar_solver", reason="a sparse solver to compare with"
-)
 WIRES = (0.01, 1.0, 100.0)
 LRS = (500.0, 1e4, 1e5)
 RATIOS = (1.0, 10.0, 1000.0)
