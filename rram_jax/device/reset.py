@@ -183,9 +183,9 @@ def outcome_of(
     t_reset: Float[Array, "*#pulses"],
 ) -> ResetOutcome:
     """`reset_outcome` of a card as it stands, in the dtype of `v_reset`."""
-    params, spread = jax.tree.map(
-        lambda number: number.astype(v_reset.dtype),
-        (filament.params(), filament.spread()),
+    params, spread = (
+        _in_dtype(v_reset.dtype, record)
+        for record in (filament.params(), filament.spread())
     )
     return reset_outcome(v_reset, t_reset, filament, params, spread)
 
@@ -256,7 +256,7 @@ def hrs_and_range(
     ends = [filament.v_reset_low, filament.v_reset_high]
     v = jnp.asarray([*ends, *v_reset], jnp.float32)
     widths = [filament.t_reset] * 2 + [t_reset] * len(v_reset)
-    params = jax.tree.map(lambda a: a.astype(jnp.float32), filament.params())
+    params = _in_dtype(jnp.float32, filament.params())
     r = reset_curve(v, jnp.asarray(widths, jnp.float32), filament, params)
     low, high, *hrs = np.asarray(r, np.float64)
     return np.asarray(hrs), low * (1 - _ROUNDING), high * (1 + _ROUNDING)
@@ -300,6 +300,11 @@ def reset_curve(
     )
     v, gate = filament.v_read * one, filament.gate_read * one
     return read_resistance(v, gate, after.x, one, params)
+
+
+def _in_dtype(dtype, record):
+    """A record of arrays, each in `dtype`."""
+    return jax.tree.map(lambda number: number.astype(dtype), record)
 
 
 def _length(a, b):

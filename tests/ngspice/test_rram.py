@@ -51,10 +51,15 @@ def x64():
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    """The compiled Verilog-A model, or a skip."""
+def compiler():
+    """OpenVAF, or a skip."""
     if find_compiler() is None:
         pytest.skip("no OpenVAF compiler; `pip install rram_jax[osdi]` brings one")
+
+
+@pytest.fixture(scope="module")
+def compiled(compiler, tmp_path_factory):
+    """The compiled Verilog-A model, or a skip."""
     path = compile_model(model_source(), tmp_path_factory.mktemp("osdi"))
     deck = "* load\n.model f rram_filament\nVa a 0 0.1\nNf a 0 x f\n.op\n.end\n"
     log = ""
@@ -226,9 +231,7 @@ def test_without_a_compiler_the_error_says_what_to_install(tmp_path, monkeypatch
     assert is_one_sentence(told.value)
 
 
-def test_a_source_that_does_not_compile_is_an_error(tmp_path):
-    if find_compiler() is None:
-        pytest.skip("no OpenVAF compiler; `pip install rram_jax[osdi]` brings one")
+def test_a_source_that_does_not_compile_is_an_error(compiler, tmp_path):
     source = tmp_path / "bad.va"
     source.write_text("module bad(p); inout p; nonsense endmodule\n")
     with pytest.raises(NgspiceError, match="OpenVAF") as told:
