@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from rram_jax.chip.program import sample_chip as sample_chip
     from rram_jax.circuit.array_params import ArrayParams as ArrayParams
     from rram_jax.circuit.array_params import array_params as array_params
+    from rram_jax.circuit.attenuation import AttenuationMap as AttenuationMap
     from rram_jax.circuit.attenuation import attenuation_map as attenuation_map
+    from rram_jax.circuit.attenuation import closed_form_map as closed_form_map
+    from rram_jax.circuit.attenuation import mapped_transfer as mapped_transfer
     from rram_jax.circuit.cell_law import LinearCell as LinearCell
     from rram_jax.circuit.cell_law import RramCell as RramCell
     from rram_jax.circuit.config import ArrayConfig as ArrayConfig
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
 _HOME = {
     "ArrayConfig": "circuit.config",
     "ArrayParams": "circuit.array_params",
+    "AttenuationMap": "circuit.attenuation",
     "array_params": "circuit.array_params",
     "CircuitConfig": "chip.config",
     "CrossbarSolution": "circuit.solver",
@@ -82,6 +86,7 @@ _HOME = {
     "apply_pulse": "device.pulse",
     "at_reset": "device.reset",
     "attenuation_map": "circuit.attenuation",
+    "closed_form_map": "circuit.attenuation",
     "crossing": "neuron.model",
     "design_network": "chip.design",
     "evaluate": "chip.evaluate",
@@ -94,6 +99,7 @@ _HOME = {
     "load_dataset": "data.datasets",
     "load_filament": "device.filament",
     "load_neuron_card": "neuron.card",
+    "mapped_transfer": "circuit.attenuation",
     "program_cells": "device.programming",
     "reset_outcome": "device.reset",
     "rtn_waveform": "device.rtn",

@@ -1,14 +1,19 @@
-"""How far the attenuation map is from the exact solve, beside one ratio a cell.
+"""How far the attenuation map is from the exact solve.
 
-    python -m experiments.benchmarks.attenuation --json attenuation.json
+    python -m experiments.benchmarks.attenuation --json attenuation.json --figure att
 
-For each layer shape: random binary weights on default tiles, LRS and HRS of bench-r10
-at the given spread, random images with the activity of real ones. The error is the rms
-over sampled arrays, images and outputs, as a share of the neuron's full scale.
+Random binary weights on default tiles, cells of bench-r10, random images with the
+activity of real ones. The error is the rms over sampled arrays, images and outputs, as
+a share of the neuron's full scale. From one layer (144 x 64, wires of 0.5 Ohm, sigma of
+LRS 0.3, the very weights of the map) one thing at a time is changed: the layer, all
+wires, the spread, and the share of weights flipped since the map was made (at one half
+it was made for an unrelated array). Beside the map: its closed form, which needs no
+solve, one ratio a cell (exact over wireless transfer at the nominal array), no wires.
 """
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,33 +22,84 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
-from rram_jax.circuit.attenuation import attenuation_map, mapped_transfer
+from rram_jax.circuit.attenuation import (
+    AttenuationMap,
+    attenuation_map,
+    closed_form_map,
+    mapped_transfer,
+)
 from rram_jax.circuit.config import TileConfig
 from rram_jax.circuit.pair import cells_of, signed_transfer
 from rram_jax.circuit.tile import layer_transfer, wireless_transfer
 from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance, sample_resistance
+from rram_jax.report.figure import new_panels, save_figure, style_axes
 
-# inputs, columns, columns an output, full scale in weights (trained networks' values)
+METHODS = {
+    "map": "attenuation map",
+    "closed": "its closed form",
+    "ratio": "one ratio a cell",
+    "wireless": "no wires",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """Inputs, columns, columns an output, full scale in weights (as trained)."""
+
+    inputs: int
+    cols: int
+    columns_per_output: int
+    z_full: float
+
+    def __str__(self):
+        c = self.columns_per_output
+        return f"{self.inputs} x {self.cols}" + (f" / {c}" if c > 1 else "")
+
+
 LAYERS = (
-    (144, 64, 1, 10.0),
-    (64, 40, 4, 20.0),
-    (400, 256, 1, 20.0),
-    (256, 40, 4, 40.0),
+    Layer(inputs=144, cols=64, columns_per_output=1, z_full=10.0),
+    Layer(inputs=64, cols=40, columns_per_output=4, z_full=20.0),
+    Layer(inputs=400, cols=256, columns_per_output=1, z_full=20.0),
+    Layer(inputs=784, cols=256, columns_per_output=1, z_full=20.0),
+    Layer(inputs=256, cols=40, columns_per_output=4, z_full=40.0),
 )
+WIRES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+SPREADS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+FLIPPED = (0.0, 0.01, 0.03, 0.1, 0.3, 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One point of a curve."""
+
+    sweep: str
+    layer: Layer = LAYERS[0]
+    r_wire: float = 0.5
+    """[Ohm] Of every wire segment and strap."""
+    sigma_lrs: float = 0.3
+    """[-] Spread of ln R_LRS."""
+    flipped: float = 0.0
+    """[-] Share of the weights that differ from the map's."""
+
+
+def cases() -> Iterator[Case]:
+    """The points of all four curves."""
+    yield from (Case(sweep="layer", layer=x) for x in LAYERS)
+    yield from (Case(sweep="r_wire", r_wire=x) for x in WIRES)
+    yield from (Case(sweep="sigma_lrs", sigma_lrs=x) for x in SPREADS)
+    yield from (Case(sweep="flipped", flipped=x) for x in FLIPPED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """Error of the attenuation map."""
-
-    sigma_lrs: float = 0.3
-    """[-] Spread of ln R_LRS."""
+    """Error of the attenuation map over layer, wires, spread and staleness."""
 
     arrays: int = 5
-    """[-] Sampled arrays a layer."""
+    """[-] Sampled arrays a point."""
 
     images: int = 1000
     """[-] Random images."""
@@ -54,68 +110,98 @@ class Benchmark:
     json: Path | None = None
     """File for the rows."""
 
+    figure: Path | None = None
+    """Figure with the four curves (.svg and .png)."""
 
-def measure(settings: Benchmark, n_inputs: int, cols: int, c: int, z_full: float):
-    """One row: rms error over full scale of the map, and of one ratio a cell."""
+
+def measure(settings: Benchmark, case: Case) -> dict:
+    """Rms error over full scale of every method at one point."""
+    layer, c = case.layer, case.layer.columns_per_output
     rng = np.random.default_rng(settings.seed)
-    card = dataclasses.replace(load_card("bench-r10"), sigma_lrs=settings.sigma_lrs)
-    device, tile = card.params(), TileConfig()
-    weights = jnp.asarray(rng.choice([-1, 1], (n_inputs, cols)))
-    is_lrs = cells_of(weights)
-    nominal = mean_conductance(is_lrs, device)
-    swapped = mean_conductance(cells_of(-weights), device)
-    two = attenuation_map(nominal, swapped, tile, c)
-    ratio = layer_transfer(nominal, tile, c) / wireless_transfer(nominal, c)
-    ratio = jnp.asarray(np.asarray(ratio), jnp.float32)
-    active = rng.random((settings.images, n_inputs)) < 0.3
+    card = dataclasses.replace(load_card("bench-r10"), sigma_lrs=case.sigma_lrs)
+    device = card.params()
+    wires = {name: case.r_wire for name in ("r_wire_sl", "r_wire_bl", "r_strap")}
+    tile = TileConfig(**wires)
+    weights = rng.choice([-1, 1], (layer.inputs, layer.cols))
+    active = rng.random((settings.images, layer.inputs)) < 0.3
     x = (rng.random(active.shape) * active).astype(np.float32)
-    signed = signed_transfer(two.slope * wireless_transfer(nominal, c) + two.offset)
-    gain = (
-        float(jnp.abs(signed).mean())
-        if c == 1
-        else float(
-            jnp.vdot(signed, weights.reshape(n_inputs, -1, c).sum(-1))
-            / jnp.square(weights.reshape(n_inputs, -1, c).sum(-1)).sum()
-        )
+    later = np.where(rng.random(weights.shape) < case.flipped, -weights, weights)
+
+    nominal = mean_conductance(cells_of(jnp.asarray(weights)), device)
+    swapped = mean_conductance(cells_of(jnp.asarray(-weights)), device)
+    exact = jnp.asarray(layer_transfer(nominal, tile, c), jnp.float32)
+    ratio = AttenuationMap(
+        slope=exact / wireless_transfer(nominal, c),
+        offset=jnp.zeros(exact.shape),
+        r_row=jnp.zeros((len(exact), 1)),
     )
-    errors = {"map": [], "ratio": []}
+    none = dataclasses.replace(ratio, slope=jnp.ones(exact.shape))
+    maps = {
+        "map": attenuation_map(nominal, swapped, tile, c),
+        "closed": closed_form_map(nominal, tile, c),
+        "ratio": ratio,
+        "wireless": none,
+    }
+    sums = weights.reshape(layer.inputs, -1, c).sum(-1)
+    gain = float(jnp.vdot(signed_transfer(exact), sums) / np.square(sums).sum())
+    is_lrs = cells_of(jnp.asarray(later))
+    squares = {name: [] for name in maps}
     for k in range(settings.arrays):
         key = jax.random.fold_in(jax.random.key(settings.seed), k)
         g = 1 / sample_resistance(key, is_lrs, device)
-        exact = jnp.asarray(np.asarray(layer_transfer(g, tile, c)), jnp.float32)
-        for name, approximate in (
-            ("map", mapped_transfer(g, two, c)),
-            ("ratio", wireless_transfer(g, c) * ratio),
-        ):
-            difference = x @ signed_transfer(approximate - exact)
-            errors[name].append(float(jnp.square(difference).mean()))
-    return {
-        "inputs": n_inputs,
-        "columns": cols,
-        "columns_per_output": c,
-        "z_full": z_full,
-        **{
-            f"rms_{n}": float(np.sqrt(np.mean(e)) / (gain * z_full))
-            for n, e in errors.items()
-        },
+        exact = jnp.asarray(layer_transfer(g, tile, c), jnp.float32)
+        for name, held in maps.items():
+            difference = x @ signed_transfer(mapped_transfer(g, held, c) - exact)
+            squares[name].append(float(jnp.square(difference).mean()))
+    full_scale = gain * layer.z_full
+    errors = {n: float(np.sqrt(np.mean(s)) / full_scale) for n, s in squares.items()}
+    return {**dataclasses.asdict(case), "layer": str(layer), "error": errors}
+
+
+def print_table(rows: list[dict]):
+    """The four curves as one table."""
+    table = Table("changed", "to", *METHODS.values())
+    for row in rows:
+        percent = [f"{100 * row['error'][name]:.3f} %" for name in METHODS]
+        table.add_row(row["sweep"], str(row[row["sweep"]]), *percent)
+    Console().print(table)
+
+
+def draw(rows: list[dict], path: Path):
+    """The four curves in one figure."""
+    figure, panels = new_panels("Error of the attenuation map", 2, 2)
+    labels = {
+        "layer": "inputs x columns / columns an output",
+        "r_wire": "wire segment [Ohm]",
+        "sigma_lrs": "spread of ln R_LRS",
+        "flipped": "share of weights flipped since the map was made",
     }
+    for axes, (sweep, label) in zip(panels, labels.items(), strict=True):
+        own = [row for row in rows if row["sweep"] == sweep]
+        for name, words in METHODS.items():
+            values = [100 * row["error"][name] for row in own]
+            line = "" if sweep == "layer" else "-"
+            places = [row[sweep] for row in own]
+            axes.plot(places, values, marker="o", linestyle=line, label=words)
+        axes.set_yscale("log")
+        if sweep == "r_wire":
+            axes.set_xscale("log")
+        style_axes(axes, label, "rms error [% of full scale]")
+    panels[1].legend(fontsize="x-small")
+    save_figure(figure, path)
 
 
 def main():
-    """Print the table, and write it where asked."""
+    """Print the table; write rows and figure where asked."""
     settings = tyro.cli(Benchmark)
-    rows = [measure(settings, *layer) for layer in LAYERS]
-    table = Table("layer", "columns an output", "map", "one ratio a cell")
-    for row in rows:
-        table.add_row(
-            f"{row['inputs']} x {row['columns']}",
-            str(row["columns_per_output"]),
-            f"{100 * row['rms_map']:.2f} %",
-            f"{100 * row['rms_ratio']:.2f} %",
-        )
-    Console().print(table)
+    points = list(cases())
+    console = Console(stderr=True)
+    rows = [measure(settings, c) for c in track(points, "Points", console=console)]
+    print_table(rows)
     if settings.json:
         settings.json.write_text(json.dumps(rows, indent=1))
+    if settings.figure:
+        draw(rows, settings.figure)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,14 @@ import numpy as np
 
 from rram_jax.chip.config import CIRCUITS, CircuitConfig
 from rram_jax.chip.network import HardwareNetwork, Layer, column_sums
-from rram_jax.circuit.attenuation import AttenuationMap, attenuation_map, ideal_map
+from rram_jax.circuit.attenuation import (
+    AttenuationMap,
+    attenuation_map,
+    ideal_map,
+    mapped_transfer,
+)
 from rram_jax.circuit.config import TileConfig
 from rram_jax.circuit.pair import cells_of, signed_transfer
-from rram_jax.circuit.tile import wireless_transfer
 from rram_jax.device.card import DeviceCard
 from rram_jax.device.variability import mean_conductance
 from rram_jax.errors import InputError
@@ -135,16 +139,15 @@ def _design_layer(layer, device, circuit, card, last, wires):
     r_pos, r_neg = card.driver_resistance(NeuronConfig(v_full=8e-3, **wanted))
     tile = dataclasses.replace(circuit.tile, r_driver_pos=r_pos, r_driver_neg=r_neg)
     conductance = mean_conductance(is_lrs, device.params())
-    wireless = wireless_transfer(conductance, c)
     if wires:
         # Swapping every pair turns LRS into HRS and back; off pairs stay as they are.
         swapped = cells_of(-jnp.asarray(layer.weights, jnp.int32))
         swapped = mean_conductance(swapped, device.params())
         attenuation = attenuation_map(conductance, swapped, tile, c)
     else:
-        attenuation = ideal_map(wireless.shape)
+        attenuation = ideal_map((len(is_lrs), is_lrs.shape[1] // c))
     transfer = np.asarray(
-        signed_transfer(wireless * attenuation.slope + attenuation.offset), np.float64
+        signed_transfer(mapped_transfer(conductance, attenuation, c)), np.float64
     )
     # Off pairs lighten a column's load and raise its own gain; z knows that.
     g = np.asarray(conductance, np.float64)

@@ -128,15 +128,15 @@ def tile_grid(
     outputs = cols // columns_per_output
     outputs_per_tile = tile.cols // columns_per_output
     return TileGrid(
-        row_runs=_split(rows // 2, math.ceil(rows / tile.rows), 2),
-        col_runs=_split(
+        row_runs=split_lines(rows // 2, math.ceil(rows / tile.rows), 2),
+        col_runs=split_lines(
             outputs, math.ceil(outputs / outputs_per_tile), columns_per_output
         ),
     )
 
 
-def _split(units, parts, size):
-    """`units` units of `size` lines each, in `parts` runs that differ by one unit."""
+def split_lines(units: int, parts: int, size: int) -> tuple[range, ...]:
+    """`units` units of `size` lines each, in `parts` runs; the first are one longer."""
     lengths = [units // parts + (k < units % parts) for k in range(parts)]
     ends = [size * sum(lengths[: k + 1]) for k in range(parts)]
     return tuple(range(e - size * n, e) for n, e in zip(lengths, ends, strict=True))

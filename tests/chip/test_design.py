@@ -89,6 +89,7 @@ def test_drivers_and_ramps_are_the_neuron_cards(circuit, tmp_path):
     assert bare.layers[0].neuron.ramp_advance == 0.5
     np.testing.assert_array_equal(bare.layers[0].attenuation.slope, 1.0)
     np.testing.assert_array_equal(bare.layers[0].attenuation.offset, 0.0)
+    np.testing.assert_array_equal(bare.layers[0].attenuation.r_row, 0.0)
 
 
 def test_preset_card_and_default_circuit():
