@@ -169,9 +169,6 @@ def test_gradient_is_the_exact_transfer_s():
             )
         )
     size = np.linalg.norm(exact)
-    print(
-        np.linalg.norm(mapped - exact) / size, np.linalg.norm(wireless - exact) / size
-    )
     # Measured 0.35 % and 1.5 %.
     assert np.linalg.norm(mapped - exact) < 0.005 * size
     assert np.linalg.norm(wireless - exact) > 0.01 * size
