@@ -157,6 +157,15 @@ class ExportCommand:
     mismatch: bool = True
     """Threshold mismatch of the neurons' transistors."""
 
+    cmos: str = "cmos-130nm"
+    """Preset or path of the CMOS card: whose transistors, models and supply."""
+
+    corner: str = "tt"
+    """One of the card's corners."""
+
+    temperature: float = 27.0
+    """[deg C] Of all transistors."""
+
     design: Annotated[CircuitConfig, arg(name="")] = field(
         default_factory=CircuitConfig
     )

@@ -1,10 +1,10 @@
 """Single transistors in ngspice: the figures that a designer asks of a CMOS card.
 
-    currents                     noise                       capacitances
-                 V_ds            R_load (ideal, noiseless)
-    V_gs --| M   50 mV,          |                           1 V of ac on the gate,
-           |     v_dd/2 +-,      +-- v(out)                  currents into gate, drain:
-          gnd    v_dd        --| M                           on (V_ds = 0) and off
+            V_ds = 50 mV (threshold), v_dd/2 (gm, output resistance), v_dd
+             |
+    V_gs --| M     swept: currents; 1 V of ac: capacitances, on with V_ds = 0 and off
+             |     with V_ds = v_dd; `.noise`: at the gate, V_ds = v_dd/2
+            gnd
 
 Currents and voltages of p transistors are counted as those of n.
 """
@@ -31,14 +31,12 @@ STEP_DS = 25e-3
 I_THRESHOLD = 100e-9
 """[A] Per square: where the constant-current threshold is."""
 
-DENSITIES = (0.1e-6, 1e-6, 10e-6)
-"""[A] Per square: where gm/I_d is told."""
-
 I_NOISE = 1e-6
 """[A] Per square: drain current at which noise is measured, V_ds = v_dd/2."""
 
-F_NOISE = (1.0, 1e9)
-"""[Hz] Band of the noise; its ends tell 1/f and white noise."""
+F_NOISE = (1.0, 1e8)
+"""[Hz] Band of the noise: its ends tell 1/f and white noise. At 1 GHz what the gate's
+capacitance feeds through already passes for gain in long transistors."""
 
 F_AC = 1e6
 """[Hz] Where capacitances are measured."""
@@ -75,65 +73,8 @@ class Curve:
         return np.gradient(self.i_d, self.v_gs)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TransistorFigures:
-    """What one transistor is measured to do, at one corner and temperature."""
-
-    kind: str
-    """`n` or `p`."""
-
-    width: float
-    """[m]"""
-
-    length: float
-    """[m]"""
-
-    corner: str
-    """Of the card."""
-
-    temperature: float
-    """[deg C]"""
-
-    v_t: float
-    """[V] Threshold: tangent of I_d(V_gs) where gm is largest, V_ds = 50 mV, less
-    half of V_ds."""
-
-    v_t_constant: float
-    """[V] V_gs at 100 nA a square, V_ds = 50 mV."""
-
-    i_dsat: float
-    """[A/m] V_gs = V_ds = v_dd, per width."""
-
-    gm_id_low: float
-    """[1/V] gm/I_d at 0.1 uA a square, V_ds = v_dd/2."""
-
-    gm_id: float
-    """[1/V] At 1 uA a square."""
-
-    gm_id_high: float
-    """[1/V] At 10 uA a square."""
-
-    gain: float
-    """[-] gm r_out at 1 uA a square, V_ds = v_dd/2."""
-
-    c_area: float
-    """[F/m^2] Gate capacitance at V_gs = v_dd, V_ds = 0, less two overlaps, per area."""
-
-    c_overlap: float
-    """[F/m] Gate to drain at V_gs = 0, V_ds = v_dd, per width."""
-
-    noise_1hz: float
-    """[V/sqrt(Hz)] At the gate, 1 Hz, 1 uA a square, V_ds = v_dd/2."""
-
-    noise_white: float
-    """[V/sqrt(Hz)] The same at 1 GHz."""
-
-    noise_corner: float
-    """[Hz] Where both are equal, the 1/f line drawn on from 1 Hz by its own slope."""
-
-
 def sizes(card: CmosCard) -> tuple[Size, ...]:
-    """1/0.15, 1/0.5, 1/1, 7/0.15 and 7/8 um, those the card allows, and its smallest."""
+    """The card's smallest, then 1/0.15, 1/0.5, 1/1, 7/0.15 and 7/8 um where allowed."""
     wanted = [(1, 0.15), (1, 0.5), (1, 1), (7, 0.15), (7, 8)]
     chosen = [
         (w * 1e-6, l * 1e-6)
@@ -187,66 +128,6 @@ def measure_curves(
     return curves
 
 
-def measure_transistors(
-    process: Process, chosen: Sequence[Size] | None = None
-) -> tuple[list[TransistorFigures], dict[tuple[str, Size], Curve]]:
-    """Every figure of both kinds at these sizes, and the curves behind them.
-
-    Args:
-        process: Card, corner, temperature.
-        chosen: Widths and lengths [m]; by default `sizes` of the card.
-
-    Raises:
-        NgspiceError: A run failed; a model does not know a parameter, for one.
-    """
-    chosen = sizes(process.card) if chosen is None else chosen
-    curves = measure_curves(process, chosen)
-    capacitance = _measure_capacitances(process, chosen)
-    rows = []
-    for (kind, size), curve in curves.items():
-        square = size[0] / size[1]
-        v_bias = _at_current(curve.i_d, curve.v_gs, I_NOISE * square)
-        noise = noise_spectrum(process, kind, size, v_bias)
-        low, mid, high = (
-            float(_at_current(curve.i_d, curve.gm / curve.i_d, density * square))
-            for density in DENSITIES
-        )
-        c_area, c_overlap = capacitance[kind, size]
-        rows.append(
-            TransistorFigures(
-                kind=kind,
-                width=size[0],
-                length=size[1],
-                corner=process.corner,
-                temperature=process.temperature,
-                v_t=extrapolated_threshold(curve.v_gs, curve.i_linear),
-                v_t_constant=_at_current(
-                    curve.i_linear, curve.v_gs, I_THRESHOLD * square
-                ),
-                i_dsat=float(curve.i_sat[-1]) / size[0],
-                gm_id_low=low,
-                gm_id=mid,
-                gm_id_high=high,
-                gain=_at_current(curve.i_d, curve.gm / curve.g_ds, I_NOISE * square),
-                c_area=c_area,
-                c_overlap=c_overlap,
-                noise_1hz=noise.one_hz,
-                noise_white=noise.white,
-                noise_corner=noise.corner,
-            )
-        )
-    return rows, curves
-
-
-def extrapolated_threshold(
-    v_gs: Float[np.ndarray, " points"], i_d: Float[np.ndarray, " points"]
-) -> float:
-    """[V] Where the steepest tangent of a linear-region curve meets zero, less V_ds/2."""
-    gm = np.gradient(i_d, v_gs)
-    k = int(np.argmax(gm))
-    return float(v_gs[k] - i_d[k] / gm[k] - V_LINEAR / 2)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Noise:
     """Noise of one transistor at its gate, one-sided."""
@@ -264,8 +145,10 @@ class Noise:
 
     @property
     def white(self) -> float:
-        """[V/sqrt(Hz)] At the band's upper end."""
-        return float(self.density[-1])
+        """[V/sqrt(Hz)] At the band's upper end, without the 1/f line drawn on to it."""
+        ratio = self.frequency[-1] / self.frequency[0]
+        line = self.density[0] ** 2 * ratio**self.exponent
+        return float(np.sqrt(max(self.density[-1] ** 2 - line, 0.0)))
 
     @property
     def exponent(self) -> float:
@@ -283,8 +166,7 @@ class Noise:
 def noise_spectrum(process: Process, kind: str, size: Size, v_gs: float) -> Noise:
     """Noise at the gate, V_ds = v_dd/2, from `.noise`.
 
-    The drain's current goes through a voltage source, copied into 1 Ohm: neither adds
-    noise of its own (a resistor would add 0.13 nV/sqrt(Hz), so it is behind a gain).
+    A controlled source makes a voltage of the drain's current, without noise.
     """
     sign = _sign(kind)
     lines = [
@@ -336,7 +218,7 @@ def measure_mismatch(
     currents = np.stack([data[name] for name in names]).reshape(2, n, -1)
     square, found = size[0] / size[1], {}
     for kind, several in zip(KINDS, currents, strict=True):
-        v_t = [_at_current(i, data["v"], I_THRESHOLD * square) for i in several]
+        v_t = [at_current(i, data["v"], I_THRESHOLD * square) for i in several]
         gm = np.gradient(several, data["v"], axis=1).max(1)
         found[kind] = float(np.std(v_t)), float(np.std(gm) / np.mean(gm))
     return found
@@ -386,12 +268,12 @@ def _sweep(
     return {"v": data["v(gn)"]} | {name: np.abs(data[f"i(vd{name})"]) for name in names}
 
 
-def _at_current(current, value, wanted: float) -> float:
+def at_current(current, value, wanted: float) -> float:
     """`value` where a rising current is `wanted`, on a logarithmic axis of currents."""
     return float(np.interp(math.log(wanted), np.log(np.maximum(current, 1e-30)), value))
 
 
-def _measure_capacitances(
+def measure_capacitances(
     process: Process, chosen: Sequence[Size]
 ) -> dict[tuple[str, Size], tuple[float, float]]:
     """[F/m^2] of area and [F/m] of overlap, by kind and size."""
