@@ -293,6 +293,27 @@ class ArrayCommand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NeuronCommand:
+    """Measure the transistors that the neurons are made of, beside SKY130's."""
+
+    action: Positional[Literal["transistors"]]
+    """transistors: threshold, currents, gm/I_d, gain, capacitances, noise and mismatch
+    of single transistors in ngspice, over corners and temperatures."""
+
+    cmos: str = "cmos-130nm"
+    """Preset or path of the CMOS card."""
+
+    seed: int = 0
+    """Makes the transistors behind the spreads."""
+
+    out: Path | None = None
+    """Folder of tables and figure; by default named after the card and its models."""
+
+    def __post_init__(self):
+        check_seed(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceCommand:
     """List or show device cards; fit or sample one; its RESET curve, its netlist."""
 
