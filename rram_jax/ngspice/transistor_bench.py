@@ -189,7 +189,8 @@ def measure_mismatch(
 
     Each transistor is drawn by the card's A_VT and A_beta and measured like any other
     (V_t by constant current, beta by the largest gm at V_ds = 50 mV, without what V_t
-    explains of it). A subcircuit takes no factor of its mobility: its beta is not drawn.
+    explains of it). A subcircuit takes no factor of its mobility, so its beta is not
+    drawn.
 
     Args:
         rng: Makes the draws: one is one transistor of one chip.
@@ -221,7 +222,8 @@ def measure_mismatch(
         v_t = [at_current(i, data["v"], I_THRESHOLD * square) for i in several]
         gm = np.gradient(several, data["v"], axis=1).max(1)
         # A higher threshold lowers the mobility; that much is no spread of beta.
-        rest = gm - np.polyval(np.polyfit(v_t, gm, 1), v_t)
+        off = np.array(v_t) - np.mean(v_t)
+        rest = gm - off * (off @ gm) / max(off @ off, 1e-30)
         found[kind] = float(np.std(v_t)), float(np.std(rest) / np.mean(gm))
     return found
 
@@ -241,13 +243,13 @@ def _biased(
 
 
 def _deck(process: Process, lines: Iterable[str]) -> str:
-    """A deck of these lines; tight tolerance, as differences are taken."""
+    """A deck of these lines; differences are taken, and gmin would pass for leakage."""
     body = with_instances("\n".join(lines), process)
     parts = [
         "* transistors",
         model_lines(process),
         body,
-        ".option reltol=1e-6",
+        ".option reltol=1e-6 gmin=1e-15",
         ".end\n",
     ]
     return "\n".join(parts)

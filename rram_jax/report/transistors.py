@@ -111,12 +111,18 @@ def curves_figure(
         axes = panels[k]
         for colour, corner in zip(COLOURS, corners, strict=False):
             curve = curves[corner, kind, size]
-            axes.semilogy(curve.v_gs, curve.i_sat / size[0], color=colour, label=corner)
+            # Corners that share one kind's speed lie on each other.
+            axes.semilogy(
+                curve.v_gs,
+                curve.i_sat / size[0],
+                "--" if corner in ("sf", "fs") else "-",
+                color=colour,
+                label=corner,
+            )
         axes.set(
             title=f"{kind}, {size_text(size)} um, |V_ds| = {card.v_dd:g} V",
             xlabel="|V_gs| [V]",
             ylabel="drain current [uA/um]",
-            ylim=(1e-6, None),
         )
         axes.legend(frameon=False, fontsize=8)
         axes = panels[2 + k]
