@@ -57,7 +57,8 @@ def neuron(config: NeuronCommand) -> Path:
     models = "".join(map(model_lines, processes))
     asked = {
         "action": config.action,
-        "card": dataclasses.asdict(card),
+        # Of the models their text counts, not where they lie on this machine.
+        "card": dataclasses.asdict(card) | {"include": Path(card.include).name},
         "models_sha256": hashlib.sha256(models.encode()).hexdigest(),
         "ngspice": info.version,
         "seed": config.seed,

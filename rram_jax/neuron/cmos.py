@@ -197,13 +197,14 @@ def load_cmos_card(name_or_path: str | Path = "cmos-130nm") -> CmosCard:
     card = load_record(name_or_path, _PACKAGED, CmosCard, "CMOS card")
     preset = str(name_or_path) in cmos_names()
     beside = spice_dir() / "models" if preset else Path(name_or_path).parent
-    path = (beside / card.include).resolve()
-    if "\0" in card.include or not path.is_file():
+    path = beside / card.include
+    if not path.is_file():
         raise InputError(
-            f"CMOS card {card.name!r} includes {card.include!r}, and there is no file"
-            f" {path}: give the model file's path, relative to the card or absolute."
+            f"CMOS card {card.name!r} includes {card.include[:200]!r}, and there is no"
+            f" such file in {beside.resolve()}: give the model file's path, relative to"
+            " the card or absolute."
         )
-    return dataclasses.replace(card, include=str(path))
+    return dataclasses.replace(card, include=str(path.resolve()))
 
 
 @functools.cache

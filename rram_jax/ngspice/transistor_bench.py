@@ -189,8 +189,8 @@ def measure_mismatch(
 
     Each transistor is drawn by the card's A_VT and A_beta and measured like any other
     (V_t by constant current, beta by the largest gm at V_ds = 50 mV, without what V_t
-    explains of it). A subcircuit takes no factor of its mobility, so its beta is not
-    drawn.
+    explains of it). Series resistance hides a part of beta in short transistors. A
+    subcircuit takes no factor of its mobility, so its beta is not drawn.
 
     Args:
         rng: Makes the draws: one is one transistor of one chip.

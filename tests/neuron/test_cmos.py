@@ -58,8 +58,9 @@ def test_the_preset_is_what_the_neuron_is_made_of():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"include": "none.lib"}, "there is no file"),
-        ({"include": "/etc"}, "there is no file"),
+        ({"include": "none.lib"}, "there is no such file"),
+        ({"include": "/etc"}, "there is no such file"),
+        ({"include": "a\0b"}, "there is no such file"),
         ({"v_dd": -2.5}, "needs v_dd > 0, in SI units; got -2.5"),
         ({"l_min": 0.25}, "takes l_min in metres"),
         ({"a_vt_n": 6.0}, "4 mV um are 4e-9 V m"),

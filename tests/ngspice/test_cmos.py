@@ -10,6 +10,7 @@ from rram_jax.ngspice.cmos import model_lines, with_instances
 from rram_jax.ngspice.neuron import shared_lines
 from rram_jax.ngspice.runner import run_deck
 from rram_jax.ngspice.testbench import column_deck, simulate_columns
+from rram_jax.ngspice.transistor_bench import measure_curves, measure_mismatch
 from tests.helpers import is_one_sentence
 
 CONFIG = NeuronConfig(v_full=7.9e-3)
@@ -105,9 +106,9 @@ def test_a_card_of_another_supply_makes_no_neuron():
 # -- ngspice -------------------------------------------------------------------------
 
 
-@pytest.mark.ngspice
-def test_a_neuron_of_subcircuits_converts_as_one_of_models(tmp_path):
-    """The same transistors behind a PDK's kind of wrapper: the same codes."""
+@pytest.fixture
+def wrapped(tmp_path):
+    """Our transistors in subcircuits that take micrometres, as a PDK has them."""
     wrappers = "\n".join(
         f".subckt {kind}fet d g s b\n.param l=1 w=1 ad=0 as=0 pd=0 ps=0\n"
         f"Mx d g s b {kind}ch l={{l*1e-6}} w={{w*1e-6}} ad={{ad*1e-12}}"
@@ -116,18 +117,54 @@ def test_a_neuron_of_subcircuits_converts_as_one_of_models(tmp_path):
     )
     models = tmp_path / "wrapped.lib"
     models.write_text(f".include {default_process().card.include}\n{wrappers}\n")
-    process = changed(
+    return changed(
         include=str(models),
         model_n="nfet",
         model_p="pfet",
         subcircuit=True,
         unit=1e-6,
     )
+
+
+@pytest.mark.ngspice
+def test_a_neuron_of_subcircuits_converts_as_one_of_models(wrapped):
     stairs = np.full((2, SLOTS), 0.5 * CONFIG.v_full)
     stairs[1] *= 0.4
     shifts = [{"gm_in_a": 1e-3, "gm_in_b": -1e-3}, {"latch_in_p": 2e-3}]
     one = simulate_columns(CONFIG, stairs, shifts, gate=False)
-    other = simulate_columns(CONFIG, stairs, shifts, gate=False, process=process)
+    other = simulate_columns(CONFIG, stairs, shifts, gate=False, process=wrapped)
     np.testing.assert_array_equal(one.counts, other.counts)
-    # Parameters pass through six digits of text; the transient's own error is larger.
+    # The same circuit in another order of nodes: the transient's own error.
     np.testing.assert_allclose(one.difference, other.difference, atol=2e-3)
+
+
+@pytest.mark.ngspice
+def test_the_bench_takes_subcircuits(wrapped):
+    size = (1e-6, 0.5e-6)
+    own = measure_curves(default_process(), [size])
+    for key, curve in measure_curves(wrapped, [size]).items():
+        np.testing.assert_allclose(curve.i_sat, own[key].i_sat, rtol=1e-6, atol=1e-15)
+    one, other = (
+        measure_mismatch(np.random.default_rng(0), process, size, 8)
+        for process in (default_process(), wrapped)
+    )
+    for kind in "np":
+        # A shift of the gate is a whole one; `delvto` moves this threshold 1.02 (n) and
+        # 1.04 times (p), and drawn beta moves it a little.
+        assert other[kind][0] == pytest.approx(one[kind][0], rel=0.05)
+        assert other[kind][1] < 1e-3
+
+
+@pytest.mark.ngspice
+@pytest.mark.parametrize(
+    ("corner", "temperature"), [("ss", 85.0), ("ff", 0.0), ("sf", 27.0), ("fs", 27.0)]
+)
+def test_the_neuron_converts_at_every_corner(corner, temperature):
+    levels = np.array([0.2, 0.5, 0.8])
+    stairs = np.repeat(CONFIG.v_full * levels[:, None], SLOTS, 1)
+    process = dataclasses.replace(
+        default_process(), corner=corner, temperature=temperature
+    )
+    counts = simulate_columns(CONFIG, stairs, gate=False, process=process).counts
+    # The offset that neurons share is not cancelled here: up to half a slot.
+    np.testing.assert_allclose(counts, SLOTS * levels, atol=1.5)
