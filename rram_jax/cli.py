@@ -27,6 +27,7 @@ from rram_jax.commands.config import (
     DoctorCommand,
     EvaluateCommand,
     ExportCommand,
+    NeuronCommand,
     TrainCommand,
     VerifyCommand,
     check_paths,
@@ -41,6 +42,7 @@ COMMANDS: dict[str, type] = {
     "verify": VerifyCommand,
     "device": DeviceCommand,
     "array": ArrayCommand,
+    "neuron": NeuronCommand,
     "doctor": DoctorCommand,
 }
 """What each command takes; the function of the same name in `rram_jax.commands` runs

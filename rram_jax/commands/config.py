@@ -157,6 +157,15 @@ class ExportCommand:
     mismatch: bool = True
     """Threshold mismatch of the neurons' transistors."""
 
+    cmos: str = "cmos-130nm"
+    """Preset or path of the CMOS card: whose transistors, models and supply."""
+
+    corner: str = "tt"
+    """One of the card's corners."""
+
+    temperature: float = 27.0
+    """[deg C] Of all transistors."""
+
     design: Annotated[CircuitConfig, arg(name="")] = field(
         default_factory=CircuitConfig
     )
@@ -281,6 +290,27 @@ class ArrayCommand:
             raise InputError(
                 f"v_read lies above 0 V and up to 1 V; got {self.v_read:g}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuronCommand:
+    """Measure the transistors that the neurons are made of, beside SKY130's."""
+
+    action: Positional[Literal["transistors"]]
+    """transistors: threshold, currents, gm/I_d, gain, capacitances, noise and mismatch
+    of single transistors in ngspice, over corners and temperatures."""
+
+    cmos: str = "cmos-130nm"
+    """Preset or path of the CMOS card."""
+
+    seed: int = 0
+    """Makes the transistors behind the spreads."""
+
+    out: Path | None = None
+    """Folder of tables and figure; by default named after the card and its models."""
+
+    def __post_init__(self):
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,9 @@ from rram_jax.data import input_codes, load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.device.reset import at_reset
 from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import Process, load_cmos_card
+from rram_jax.ngspice.cmos import model_lines
 from rram_jax.qnn.checkpoint import load_checkpoint
-from rram_jax.spice_files import spice_dir
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +27,7 @@ class DeckRequest:
     name: str
     dataset: str
     design: NetworkDesign
+    process: Process
     codes: np.ndarray
     """[images, inputs] Input codes of the test set."""
 
@@ -60,6 +57,12 @@ def read_request(config: ExportCommand) -> DeckRequest:
     if config.sigma_lrs is not None:
         device = dataclasses.replace(device, sigma_lrs=config.sigma_lrs)
     design = design_network(network, device, config.design)
+    process = Process(
+        card=load_cmos_card(config.cmos),
+        corner=config.corner,
+        temperature=config.temperature,
+    )
+    models = model_lines(process)
     asked = dataclasses.asdict(config) | {
         "data": dataset.name,
         "network_sha256": network.sha256,
@@ -67,7 +70,7 @@ def read_request(config: ExportCommand) -> DeckRequest:
         "device_card": dataclasses.asdict(device),
         "neurons": [dataclasses.asdict(layer.neuron) for layer in design.layers],
         "neuron_card_sha256": design.card.sha256,
-        "transistors_sha256": _digest(spice_dir() / "models" / "transistors.lib"),
+        "transistors_sha256": hashlib.sha256(models.encode()).hexdigest(),
     }
     # What the decks do not depend on; the network's digest stands for its folder.
     elsewhere = ("checkpoint", "data_dir", "json", "out", "workers", "timeout_s")
@@ -76,6 +79,7 @@ def read_request(config: ExportCommand) -> DeckRequest:
         name=network.config.name,
         dataset=dataset.name,
         design=design,
+        process=process,
         codes=input_codes(dataset.test_images, network.config.sizes[0]),
         labels=dataset.test_labels,
         asked=asked,

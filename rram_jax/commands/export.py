@@ -31,6 +31,7 @@ def export(config: ExportCommand) -> Path:
                 chips=range(config.chips),
                 array=config.array,
                 mismatch=config.mismatch,
+                process=request.process,
             )
             sizes = ("n_cells", "n_mosfets", "n_resistors", "t_stop_s")
             run.finish({key: manifest[key] for key in sizes})

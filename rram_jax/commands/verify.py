@@ -125,6 +125,7 @@ def run_decks(
             on_row=on_row,
             stop=stop,
             slots=slots,
+            process=request.process,
         )
         _write_tables(found, run.path)
         run.finish(_metrics(config, request, found))

@@ -49,6 +49,15 @@ class Conditions:
     n_test: int
     """[-] Staircases held out for `equal` and `within_1`."""
 
+    cmos: str = "cmos-130nm"
+    """CMOS card of the neuron's transistors."""
+
+    corner: str = "tt"
+    """One of its corners."""
+
+    temperature: float = 27.0
+    """[deg C]"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KindTable:

@@ -119,7 +119,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> Neu
         for part in ("offset", "gain")
     )
     config = plan.config("hidden", plan.v_full[0])
-    r_pos, r_neg, r_rest = driver_resistance(config)
+    r_pos, r_neg, r_rest = driver_resistance(config, process=plan.process)
     return NeuronCard(
         name=plan.name,
         source="Fitted to ngspice testbenches of single columns by `characterise`.",
@@ -132,6 +132,9 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> Neu
             shift_share=plan.shift_share,
             n_train=plan.n_train,
             n_test=plan.n_test,
+            cmos=plan.cmos,
+            corner=plan.corner,
+            temperature=plan.temperature,
         ),
         driver=DriverResistance(
             r_driver=config.r_driver,

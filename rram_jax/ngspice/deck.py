@@ -16,8 +16,10 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
 from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import T_OUT_ZERO, V_CM
 from rram_jax.neuron.mismatch import MISMATCHED
+from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.neuron import (
@@ -88,7 +90,10 @@ class NetworkDeck:
 
 
 def network_deck(
-    design: NetworkDesign, chip: Sequence[LayerSample], array: str
+    design: NetworkDesign,
+    chip: Sequence[LayerSample],
+    array: str,
+    process: Process | None = None,
 ) -> NetworkDeck:
     """Write one chip's netlist.
 
@@ -96,26 +101,26 @@ def network_deck(
         design: The network's circuit.
         chip: Cells and mismatch of every layer (`chip.program.sample_chip`).
         array: One of `ARRAYS`.
+        process: Of all transistors; our own card, typical, where None.
 
     Raises:
         InputError: No such array form, or a wire without resistance, which a netlist
-            cannot have.
+            cannot have, or a process of another supply.
     """
     if array not in ARRAYS:
         raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {array!r}.")
-    parts = [shared_lines(), *_levels(design), OPTIONS]
+    process = process or default_process()
+    parts = [shared_lines(process), *_levels(design), OPTIONS]
     phases, t_start = [], T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
         after = design.layers[k + 1] if k + 1 < len(design.layers) else None
-        parts += map(
-            str,
-            neuron_subcircuits(
-                str(k),
-                layer.neuron,
-                drivers_own=_col_tiles(layer),
-                drivers_next=_col_tiles(after) if after else 1,
-            ),
+        subcircuits = neuron_subcircuits(
+            str(k),
+            layer.neuron,
+            drivers_own=_col_tiles(layer),
+            drivers_next=_col_tiles(after) if after else 1,
         )
+        parts += [with_instances(str(c), process) for c in subcircuits]
         phase = phase_lines(str(k), layer.neuron, t_start, t_start - T_OUT_ZERO)
         resistance = np.asarray(sample.resistance, np.float64)
         resistors = ARRAYS[array](

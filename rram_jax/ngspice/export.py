@@ -12,6 +12,7 @@ import numpy as np
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import sample_chip
 from rram_jax.device.variability import count_clipped
+from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
 from rram_jax.ngspice.job import BODY_NAME, write_whole
@@ -42,6 +43,7 @@ def export(
     array: str = "multiport",
     mismatch: bool = True,
     watch: tuple[int, int] | None = None,
+    process: Process | None = None,
 ) -> tuple[dict[str, Any], DeckPlan]:
     """Write the decks of some images on some chips, and a manifest.
 
@@ -59,10 +61,12 @@ def export(
         array: How arrays are written (`deck.ARRAYS`).
         mismatch: False for neurons without threshold shifts.
         watch: (layer, neuron) whose inner nodes are saved as well.
+        process: Of all transistors; our own card, typical, where None.
 
     Returns:
         The manifest, and what decoding needs.
     """
+    process = process or default_process()
     files, counts, clipped, pulses = {}, {}, {}, {}
     for chip in chips:
         sample = sample_chip(seed, chip, design, mismatch=mismatch)
@@ -75,7 +79,7 @@ def export(
             )
         )
         pulses[chip] = sum(int(layer.trim_pulses) for layer in sample)
-        deck = network_deck(design, sample, array)
+        deck = network_deck(design, sample, array, process)
         place = folder / f"chip_{chip:04d}"
         place.mkdir(parents=True, exist_ok=True)
         _write(place / BODY_NAME, deck.body, files, folder)
@@ -99,6 +103,9 @@ def export(
         "device": asdict(design.device),
         "circuit": asdict(design.circuit),
         "neuron_card": design.card.name,
+        "cmos_card": process.card.name,
+        "corner": process.corner,
+        "temperature": process.temperature,
         "neurons": [asdict(layer.neuron) for layer in design.layers],
         "cells_clipped": clipped,
         "trim_pulses": pulses,

@@ -17,6 +17,7 @@ from rram_jax.neuron.calibrate import (
     latch_threshold,
 )
 from rram_jax.neuron.card import NeuronCard, with_card
+from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
@@ -84,6 +85,21 @@ class CharacterisePlan:
     seed: int = 0
     """Of the staircases and of the mismatched neurons."""
 
+    cmos: str = "cmos-130nm"
+    """CMOS card."""
+
+    corner: str = "tt"
+    """One of its corners."""
+
+    temperature: float = 27.0
+    """[deg C]"""
+
+    @property
+    def process(self) -> Process:
+        """Of all transistors."""
+        card = load_cmos_card(self.cmos)
+        return Process(card=card, corner=self.corner, temperature=self.temperature)
+
     def config(self, kind: str, v_full: float) -> NeuronConfig:
         """The neurons of a kind: `hidden` or `output`."""
         output = kind == "output"
@@ -120,10 +136,11 @@ def _measure_kind(plan: CharacterisePlan, config: NeuronConfig, *, gate: bool) -
         for part in (0, 1)
     )
     stairs = random_staircases(train, config, plan.n_train)
-    run = simulate_columns(config, stairs, gate=gate)
+    process = plan.process
+    run = simulate_columns(config, stairs, gate=gate, process=process)
     first = fit_neuron(stairs, run.difference, run.counts, config)
     more = _around_threshold(first, config)
-    extra = simulate_columns(config, more, gate=gate)
+    extra = simulate_columns(config, more, gate=gate, process=process)
     fit = fit_neuron(
         np.concatenate([stairs, more]),
         np.concatenate([run.difference, extra.difference]),
@@ -132,7 +149,7 @@ def _measure_kind(plan: CharacterisePlan, config: NeuronConfig, *, gate: bool) -
     )
     used = dataclasses.replace(config, ramp_advance=0.5 + fit.offset)
     stairs = random_staircases(test, config, plan.n_test)
-    unseen = simulate_columns(used, stairs, gate=gate)
+    unseen = simulate_columns(used, stairs, gate=gate, process=process)
     row = dataclasses.asdict(fit) | judge(
         fit, stairs, unseen.difference, unseen.counts, used
     )
@@ -141,12 +158,12 @@ def _measure_kind(plan: CharacterisePlan, config: NeuronConfig, *, gate: bool) -
     return row | {
         "energy_bias": run.energy["bias"],
         "pulse_excess": _pulse_excess(run) if gate else 0.0,
-        "noise_rms": noise_rms(config),
+        "noise_rms": noise_rms(config, process),
         "window": run.t_stop,
     }
 
 
-def noise_rms(config: NeuronConfig) -> float:
+def noise_rms(config: NeuronConfig, process: Process | None = None) -> float:
     """[V] White noise of the gm cell over an integration and half a ramp, at the input.
 
     Its density is taken from `.noise` at 1 / (2 T), T the 15 slots; a boxcar of T
@@ -154,7 +171,7 @@ def noise_rms(config: NeuronConfig) -> float:
     and the auto-zero's sample (13 uV at 20 uA) are left out.
     """
     t = SLOTS * config.t_slot
-    return noise_density(config, 1 / (2 * t)) * math.sqrt(1.5 / (2 * t))
+    return noise_density(config, 1 / (2 * t), process) * math.sqrt(1.5 / (2 * t))
 
 
 def _pulse_excess(run: ColumnRun) -> float:
@@ -200,7 +217,7 @@ def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
     cases: list[dict[str, float]] = [{}]
     for name, size in zip(names, sizes, strict=True):
         cases += [{name: size}, {name: -size}]
-    difference, _ = _simulate_cases(cases, np.array(GM_LEVELS), config)
+    difference, _ = _simulate_cases(cases, np.array(GM_LEVELS), config, plan)
     position = np.stack([crossings(d, 0.0, config) for d in difference])
     distance = position[0, 1] - position[0, 0]
     for i, (name, size) in enumerate(zip(names, sizes, strict=True)):
@@ -215,7 +232,7 @@ def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
     ]
     # Levels that share out one clock period leave the least doubt about a threshold.
     inside = SLOTS // 2 + np.arange(N_REFINE) / N_REFINE / config.clocks_per_slot
-    difference, counts = _simulate_cases(cases, inside, config)
+    difference, counts = _simulate_cases(cases, inside, config, plan)
     mean = [
         np.mean(crossings(d, latch_threshold(d, c)[0], config))
         for d, c in zip(difference, counts, strict=True)
@@ -228,12 +245,15 @@ def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
 
 
 def _simulate_cases(
-    cases: list[dict[str, float]], positions: np.ndarray, config: NeuronConfig
+    cases: list[dict[str, float]],
+    positions: np.ndarray,
+    config: NeuronConfig,
+    plan: CharacterisePlan,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every shift at every level in one deck: [cases, levels, decisions] and counts."""
     stairs = np.tile(levels(positions, config), (len(cases), 1))
     delvto = [case for case in cases for _ in positions]
-    run = simulate_columns(config, stairs, delvto, gate=False)
+    run = simulate_columns(config, stairs, delvto, gate=False, process=plan.process)
     shape = (len(cases), len(positions))
     return run.difference.reshape(*shape, -1), run.counts.reshape(shape)
 
@@ -247,7 +267,7 @@ def check_mismatch(plan: CharacterisePlan, card: NeuronCard) -> dict[str, float]
     shifts = sigma * rng.standard_normal((plan.n_test, len(MISMATCHED)))
     stairs = random_staircases(rng, config, plan.n_test)
     delvto = [dict(zip(MISMATCHED, row.tolist(), strict=True)) for row in shifts]
-    counts = simulate_columns(config, stairs, delvto).counts
+    counts = simulate_columns(config, stairs, delvto, process=plan.process).counts
     params = card.params(config)
     offset, gain = position_shift(jnp.asarray(shifts, jnp.float32), config, card)
     params = dataclasses.replace(

@@ -20,6 +20,8 @@ from itertools import groupby
 
 from PySpice.Spice.Netlist import SubCircuit
 
+from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import (
     LEAD,
     SLOTS,
@@ -39,7 +41,7 @@ from rram_jax.neuron.transistors import (
     RESET,
     Transistor,
 )
-from rram_jax.spice_files import spice_dir
+from rram_jax.ngspice.cmos import model_lines, with_instances
 
 EDGE = 100e-12
 """[s] Rise and fall of ideal phases."""
@@ -196,12 +198,22 @@ def row_driver(tag: str, config: NeuronConfig) -> SubCircuit:
     return driver
 
 
-def shared_lines() -> str:
-    """Transistor models, the latch, supplies by block, v_pre and v_cm."""
-    models = (spice_dir() / "models" / "transistors.lib").read_text()
+def shared_lines(process: Process | None = None) -> str:
+    """Transistor models, the latch, supplies by block, v_pre and v_cm.
+
+    Raises:
+        InputError: The process has another supply than the neuron is sized for.
+    """
+    process = process or default_process()
+    if process.card.v_dd != V_DD:
+        raise InputError(
+            f"The neuron is sized for {V_DD:g} V, and CMOS card {process.card.name!r}"
+            f" has {process.card.v_dd:g} V: take a card of {V_DD:g} V."
+        )
     supplies = [f"Vdd_{block} vdd_{block} 0 {V_DD}" for block in BLOCKS]
     levels = [f"Vpre vpre 0 {V_PRE}", f"Vcm cm 0 {V_CM}"]
-    return "\n".join([models, str(latch()), *supplies, *levels])
+    cell = with_instances(str(latch()), process)
+    return "\n".join([model_lines(process), cell, *supplies, *levels])
 
 
 def neuron_subcircuits(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import (
     SLOTS,
     T_OUT_ZERO,
@@ -13,12 +14,14 @@ from rram_jax.neuron.config import (
     V_READ,
     NeuronConfig,
 )
+from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import decode_counts, high_time
 from rram_jax.ngspice.neuron import (
     BLOCKS,
     C_BIT_LINE,
     OPTIONS,
     T_START,
+    bias,
     bias_instance,
     decision_instant,
     driver_instance,
@@ -73,6 +76,7 @@ def column_deck(
     delvto: Sequence[Mapping[str, float]] | None = None,
     *,
     gate: bool = True,
+    process: Process | None = None,
 ) -> tuple[str, float, float]:
     """(deck, t_pulse [s], t_stop [s]) of one neuron a staircase.
 
@@ -81,12 +85,14 @@ def column_deck(
         staircases: [n, 15, V] Bit line above v_cm in each slot.
         delvto: [V] Threshold shifts of each neuron.
         gate: With a pulse gate and a pair of loaded rows: hidden layers.
+        process: Of its transistors; our own card, typical, where None.
     """
+    process = process or default_process()
     phases = phase_lines("0", config, T_START, T_START - T_OUT_ZERO)
     parts = [
         "* neuron testbench",
-        shared_lines(),
-        *map(str, neuron_subcircuits("0", config)),
+        shared_lines(process),
+        *(with_instances(str(c), process) for c in neuron_subcircuits("0", config)),
         bias_instance("0"),
         phases.text,
         f"Vvp vp 0 {V_CM + V_READ}",
@@ -126,9 +132,12 @@ def simulate_columns(
     delvto: Sequence[Mapping[str, float]] | None = None,
     *,
     gate: bool = True,
+    process: Process | None = None,
 ) -> ColumnRun:
     """Run `column_deck` and read what `ColumnRun` holds."""
-    deck, t_pulse, t_stop = column_deck(config, staircases, delvto, gate=gate)
+    deck, t_pulse, t_stop = column_deck(
+        config, staircases, delvto, gate=gate, process=process
+    )
     run = run_deck(deck, t_stop=t_stop)
     data, time = run.data, run.data["time"]
     n = len(staircases)
@@ -174,7 +183,7 @@ def random_staircases(
 
 
 def driver_resistance(
-    config: NeuronConfig, g_row: float = G_ROW
+    config: NeuronConfig, g_row: float = G_ROW, process: Process | None = None
 ) -> tuple[float, float, float]:
     """[Ohm] Row driver on positive, negative and resting rows, each loaded by `g_row`.
 
@@ -182,10 +191,11 @@ def driver_resistance(
     rows are measured with a load to v_cm + 20 mV, about what their bit lines are at.
     """
     rest = 20e-3
+    process = process or default_process()
     deck = [
         "* row driver under load",
-        shared_lines(),
-        str(row_driver("0", config)),
+        shared_lines(process),
+        with_instances(str(row_driver("0", config)), process),
         f"Vvp vp 0 {V_CM + V_READ}",
         f"Vvm vm 0 {V_CM - V_READ}",
         f"Von on 0 {V_DD}",
@@ -208,17 +218,20 @@ def driver_resistance(
     )
 
 
-def noise_density(config: NeuronConfig, frequency: float) -> float:
+def noise_density(
+    config: NeuronConfig, frequency: float, process: Process | None = None
+) -> float:
     """[V/sqrt(Hz)] Noise of the gm cell at its input, one-sided, from `.noise`.
 
     The loop of the auto-zero is closed for the operating point through a resistor and
     open at `frequency`.
     """
+    process = process or default_process()
     deck = [
         "* noise of the gm cell",
-        shared_lines(),
-        str(gm_cell("0", config)),
-        *(str(s) for s in neuron_subcircuits("0", config) if s.name == "bias0"),
+        shared_lines(process),
+        with_instances(str(gm_cell("0", config)), process),
+        with_instances(str(bias("0", config)), process),
         bias_instance("0"),
         f"Vbl bl 0 dc {V_CM} ac 1",
         "Xg bl cm out dum vpre 0 on 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",

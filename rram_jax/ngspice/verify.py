@@ -13,6 +13,7 @@ import pydantic
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import sample_chip
+from rram_jax.neuron.cmos import Process
 from rram_jax.ngspice.compare import (
     LayerComparison,
     agreement,
@@ -63,6 +64,7 @@ def verify(
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
     stop: threading.Event | None = None,
     slots: Semaphore | None = None,
+    process: Process | None = None,
 ) -> Verification:
     """Simulate images on chips at transistor level and compare with the surrogate.
 
@@ -87,6 +89,8 @@ def verify(
         on_row: Called with each new row.
         stop: Set from another thread, it ends the simulations.
         slots: Shared with other threads' decks; one runs with each (`farm.run_jobs`).
+        process: Of all transistors; our own card, typical, where None. The surrogate
+            knows nothing of it: its neurons are those of the design's card.
 
     Raises:
         Stopped: `stop` was set (`farm.Stopped`); finished decks are kept.
@@ -106,6 +110,7 @@ def verify(
         array=array,
         mismatch=mismatch,
         watch=watch,
+        process=process,
     )
     jobs = [
         DeckJob(

@@ -4,6 +4,7 @@ from rram_jax.commands.config import ExportCommand
 from rram_jax.commands.decks import read_request
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import default_process
 from tests.helpers import is_one_sentence
 
 
@@ -24,4 +25,17 @@ def test_decks_after_a_reset_pulse_that_the_card_does_not_speak_for(checkpoint):
         read_request(
             ExportCommand(checkpoint=checkpoint, device="bench-r10", v_reset=1.0)
         )
+    assert is_one_sentence(told.value)
+
+
+def test_decks_stand_at_a_corner_and_a_temperature(checkpoint):
+    own = read_request(ExportCommand(checkpoint=checkpoint, images=1))
+    assert own.process == default_process()
+    slow = read_request(
+        ExportCommand(checkpoint=checkpoint, images=1, corner="ss", temperature=85.0)
+    )
+    assert (slow.process.corner, slow.process.temperature) == ("ss", 85.0)
+    assert slow.asked["transistors_sha256"] != own.asked["transistors_sha256"]
+    with pytest.raises(InputError, match="no corner 'sx'") as told:
+        read_request(ExportCommand(checkpoint=checkpoint, corner="sx"))
     assert is_one_sentence(told.value)

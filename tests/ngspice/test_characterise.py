@@ -39,7 +39,9 @@ def bench(monkeypatch):
             on_done(i, invented(key))
 
     monkeypatch.setattr(module, "run_jobs", run_jobs)
-    monkeypatch.setattr(module, "driver_resistance", lambda config: (15.9, 16.1, 16.0))
+    monkeypatch.setattr(
+        module, "driver_resistance", lambda config, process: (15.9, 16.1, 16.0)
+    )
     monkeypatch.setattr(
         module, "check_mismatch", lambda plan, card: {"equal": 0.97, "within_1": 1.0}
     )

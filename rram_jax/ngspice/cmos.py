@@ -1,0 +1,114 @@
+"""Transistors of a CMOS card in a netlist: its models, and its names for instances."""
+
+import re
+from pathlib import Path
+
+from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import ROOM, Process
+
+MAX_BYTES = 100_000_000
+"""[byte] All model text of a deck; SKY130's 1.8 V bins of one corner have 3 MB."""
+
+MAX_DEPTH = 20
+"""[-] Files within files."""
+
+_INCLUDE = re.compile(r"\s*\.inc\w*\s+[\"']?([^\"']+?)[\"']?\s*$", re.IGNORECASE)
+_SECTION_OF = re.compile(
+    r"\s*\.lib\s+[\"']?([^\"'\s]+)[\"']?\s+(\w+)\s*$", re.IGNORECASE
+)
+_BEGIN = re.compile(r"\s*\.lib\s+(\w+)\s*$", re.IGNORECASE)
+_END = re.compile(r"\s*\.endl\b", re.IGNORECASE)
+_MOSFET = re.compile(
+    r"^M(?P<name>\S+) (?P<d>\S+) (?P<g>\S+) (?P<s>\S+) (?P<b>\S+) (?P<kind>[np])ch\b"
+    r"(?P<rest>.*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SETTING = re.compile(r"(\w+)=(\{[^}]*\}|\S+)")
+_POWERS = {"l": 1, "w": 1, "pd": 1, "ps": 1, "ad": 2, "as": 2}
+
+
+def model_lines(process: Process) -> str:
+    """Temperature, the corner's parameters and all model text, files written out.
+
+    Raises:
+        InputError: A file or section is missing, or there is no end of files.
+    """
+    corner = process.card.corners[process.corner]
+    lines = []
+    if process.temperature != ROOM:
+        lines.append(f".option temp={process.temperature:g}")
+    if corner.parameters:
+        settings = (f"{name}={value:.9g}" for name, value in corner.parameters.items())
+        lines.append(".param " + " ".join(settings))
+    models = _expanded(Path(process.card.include), corner.section, 0)
+    return "\n".join([*lines, models])
+
+
+def with_instances(netlist: str, process: Process) -> str:
+    """Rename the transistors of a netlist that calls its models nch and pch.
+
+    Subcircuits of a card take no threshold shift: `delvto` becomes a source in series
+    with the gate, which is the same for V_t (added to the signed V_T of n and p).
+    """
+    card = process.card
+    if not card.subcircuit:
+        if (card.model_n, card.model_p) == ("nch", "pch"):
+            return netlist
+        return _MOSFET.sub(
+            lambda m: (
+                f"M{m['name']} {m['d']} {m['g']} {m['s']} {m['b']}"
+                f" {card.model(m['kind'].lower())}{m['rest']}"
+            ),
+            netlist,
+        )
+
+    def instance(m: re.Match) -> str:
+        given = {key.lower(): value for key, value in _SETTING.findall(m["rest"])}
+        shift, gate, lines = given.pop("delvto", None), m["g"], []
+        given.pop("mulu0", None)
+        if shift is not None:
+            gate = f"vt_{m['name']}"
+            lines.append(f"Vt_{m['name']} {m['g']} {gate} {shift}")
+        for key in _POWERS.keys() & given.keys():
+            given[key] = f"{float(given[key]) / card.unit ** _POWERS[key]:.9g}"
+        settings = " ".join(f"{key}={value}" for key, value in given.items())
+        name = card.model(m["kind"].lower())
+        lines.append(
+            f"XM{m['name']} {m['d']} {gate} {m['s']} {m['b']} {name} {settings}"
+        )
+        return "\n".join(lines)
+
+    return _MOSFET.sub(instance, netlist)
+
+
+def _expanded(path: Path, section: str, depth: int) -> str:
+    """A file's text, or that of one of its sections, with what it includes."""
+    if depth > MAX_DEPTH:
+        raise InputError(f"Model files include each other without end, at {path}.")
+    if not path.is_file():
+        raise InputError(f"There is no model file {path}.")
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{path} is over {MAX_BYTES} bytes: no model file of ours.")
+    sections, inside = {"": []}, ""
+    for line in path.read_text(errors="replace").splitlines():
+        if begin := _BEGIN.match(line):
+            inside = begin[1].lower()
+            sections.setdefault(inside, [])
+        elif _END.match(line):
+            inside = ""
+        else:
+            sections[inside].append(line)
+    if section.lower() not in sections:
+        names = ", ".join(filter(None, sections)) or "no section at all"
+        raise InputError(f"{path} has no section {section!r}; it has {names}.")
+    out, size = [], 0
+    for line in sections[section.lower()]:
+        if of := _SECTION_OF.match(line):
+            line = _expanded(path.parent / of[1], of[2], depth + 1)
+        elif include := _INCLUDE.match(line):
+            line = _expanded(path.parent / include[1], "", depth + 1)
+        out.append(line)
+        size += len(line)
+        if size > MAX_BYTES:
+            raise InputError(f"The models of {path} are over {MAX_BYTES} bytes.")
+    return "\n".join(out)

@@ -1,0 +1,159 @@
+"""Figures of a CMOS card's transistors: the table beside SKY130, and the curves."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rram_jax.neuron.cmos import TYPICAL, CmosCard
+from rram_jax.ngspice.transistor_bench import KINDS, Curve, Size
+from rram_jax.ngspice.transistor_figures import TransistorFigures
+from rram_jax.report.figure import COLOURS, new_panels, save_figure
+from rram_jax.report.published import published
+from rram_jax.report.text import significant
+
+SHORT, LONG, MIDDLE = (7e-6, 0.15e-6), (7e-6, 8e-6), (1e-6, 0.5e-6)
+"""[m] What SKY130's tables have, and a size for circuits."""
+
+FIGURES = {
+    "v_t": ("threshold, tangent at the largest gm", "V", 1.0),
+    "v_t_constant": ("threshold, 100 nA a square", "V", 1.0),
+    "i_dsat": ("saturation current", "uA/um", 1.0),
+    "gm_id_low": ("gm/I_d at 0.1 uA a square", "1/V", 1.0),
+    "gm_id": ("gm/I_d at 1 uA a square", "1/V", 1.0),
+    "gm_id_high": ("gm/I_d at 10 uA a square", "1/V", 1.0),
+    "gain": ("gm r_out at 1 uA a square", "-", 1.0),
+    "c_area": ("gate capacitance", "fF/um^2", 1e3),
+    "c_overlap": ("gate-drain overlap, off", "fF/um", 1e9),
+    "noise_1hz": ("noise at the gate, 1 Hz", "uV/sqrt(Hz)", 1e6),
+    "noise_white": ("noise at the gate, white", "nV/sqrt(Hz)", 1e9),
+    "noise_corner": ("1/f corner", "kHz", 1e-3),
+    "a_vt": ("A_VT, drawn from the card", "mV um", 1e9),
+    "a_beta": ("A_beta, drawn from the card", "% um", 1e8),
+}
+"""In words, the unit it is told in, and that unit's number of an SI unit."""
+
+ROWS = (
+    *(("v_t", SHORT, corner) for corner in (TYPICAL, "ss", "ff")),
+    ("v_t", LONG, TYPICAL),
+    *(("i_dsat", SHORT, corner) for corner in (TYPICAL, "ss", "ff")),
+    ("c_area", LONG, TYPICAL),
+    ("c_overlap", LONG, TYPICAL),
+    *((name, MIDDLE, TYPICAL) for name in FIGURES if not name.startswith("c_")),
+)
+"""Rows of the table: figure, size, corner; those a card lacks are left out."""
+
+HEADER = ("figure", "W/L [um]", "corner", "unit", "n", "SKY130 n", "p", "SKY130 p")
+
+
+def size_text(size: Size) -> str:
+    """Such as 1/0.15, in micrometres."""
+    return f"{1e6 * size[0]:g}/{1e6 * size[1]:g}"
+
+
+def comparison(
+    rows: Sequence[TransistorFigures],
+    spread: Mapping[str, tuple[float, float]],
+    temperature: float,
+) -> list[tuple[str, ...]]:
+    """Lines of the table beside SKY130, as `HEADER` says.
+
+    Args:
+        rows: Everything measured.
+        spread: A_VT [V m] and A_beta [m] as measured on drawn transistors, by kind.
+        temperature: [deg C] Of the rows to show.
+    """
+    found = {
+        (r.kind, (r.width, r.length), r.corner): r
+        for r in rows
+        if r.temperature == temperature
+    }
+    lines = []
+    for name, size, corner in ROWS:
+        if ("n", size, corner) not in found:
+            continue
+        words, unit, scale = FIGURES[name]
+        cells = []
+        for kind in KINDS:
+            if name in ("a_vt", "a_beta"):
+                value = spread[kind][name == "a_beta"]
+            else:
+                value = getattr(found[kind, size, corner], name)
+            other = published(kind, name, size, corner)
+            cells += [
+                significant(scale * value),
+                "-" if other is None else significant(scale * other),
+            ]
+        lines.append((words, size_text(size), corner, unit, *cells))
+    return lines
+
+
+def curves_figure(
+    card: CmosCard,
+    curves: Mapping[tuple[str, str, Size], Curve],
+    size: Size,
+    path: Path,
+) -> tuple[Path, Path]:
+    """Draw I_d over V_gs and gm/I_d over I_d a square; returns the PNG and SVG file.
+
+    Args:
+        card: For the title.
+        curves: By corner, kind and size.
+        size: Whose corners are drawn; gm/I_d is drawn for all sizes, typical.
+        path: Where to, without a suffix.
+    """
+    figure, panels = new_panels(f"Transistors of {card.name}", 2, 2)
+    corners = list(dict.fromkeys(corner for corner, _, _ in curves))
+    sizes = list(dict.fromkeys(size for _, _, size in curves))
+    for k, kind in enumerate(KINDS):
+        axes = panels[k]
+        for colour, corner in zip(COLOURS, corners, strict=False):
+            curve = curves[corner, kind, size]
+            # Corners that share one kind's speed lie on each other.
+            axes.semilogy(
+                curve.v_gs,
+                curve.i_sat / size[0],
+                "--" if corner in ("sf", "fs") else "-",
+                color=colour,
+                label=corner,
+            )
+        axes.set(
+            title=f"{kind}, {size_text(size)} um, |V_ds| = {card.v_dd:g} V",
+            xlabel="|V_gs| [V]",
+            ylabel="drain current [uA/um]",
+        )
+        axes.legend(frameon=False, fontsize=8)
+        axes = panels[2 + k]
+        for colour, of in zip(COLOURS, sizes, strict=False):
+            _draw_efficiency(axes, curves[TYPICAL, kind, of], of, colour, "-")
+        for corner in corners:
+            if corner != TYPICAL:
+                _draw_efficiency(axes, curves[corner, kind, size], size, "#b0b0b0", "")
+        axes.set(
+            title=f"{kind}, typical; grey: other corners of {size_text(size)}",
+            xlabel="drain current a square [A]",
+            ylabel="gm/I_d [1/V]",
+            xlim=(1e-9, 1e-4),
+        )
+        axes.legend(frameon=False, fontsize=8)
+    return save_figure(figure, path)
+
+
+def _draw_efficiency(axes: Axes, curve: Curve, size: Size, colour: str, label: str):
+    square = size[0] / size[1]
+    on = curve.i_d > 1e-11 * square
+    axes.semilogx(
+        curve.i_d[on] / square,
+        (curve.gm / np.maximum(curve.i_d, 1e-30))[on],
+        color=colour,
+        linewidth=1.5 if label else 0.8,
+        label=size_text(size) if label else None,
+        zorder=2 if label else 1,
+    )
+
+
+def pelgrom(size: Size) -> float:
+    """[m] The root of the gate's area, by which a spread becomes a coefficient."""
+    return math.sqrt(size[0] * size[1])

@@ -1,0 +1,94 @@
+import csv
+import json
+
+import pytest
+
+from rram_jax.cli import main
+from rram_jax.commands import neuron
+
+MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
+.lib typ
+.param dvt=0
+.lib 'quarter.lib' both
+.endl
+.lib slow
+.param dvt=0.05
+.lib 'quarter.lib' both
+.endl
+.lib both
+.model nmos25 nmos level=14 version=4.8.1 toxe=5.6n k3=0 lpe0=0
++ vth0={0.5+dvt} u0=0.04 vsat=9e4
+.model pmos25 pmos level=14 version=4.8.1 toxe=5.6n k3=0 lpe0=0
++ vth0={-0.55-dvt} u0=0.01 vsat=8e4
+.endl
+"""
+CARD = """name = "quarter"
+source = "A test."
+include = "quarter.lib"
+model_n = "nmos25"
+model_p = "pmos25"
+v_dd = 2.5
+w_min = 0.5e-6
+l_min = 0.25e-6
+a_vt_n = 6e-9
+a_vt_p = 7e-9
+a_beta = 1e-8
+temperature_low = 27.0
+temperature_high = 27.0
+[corners]
+tt = { section = "typ" }
+ss = { section = "slow" }
+"""
+
+
+@pytest.fixture
+def card(tmp_path):
+    (tmp_path / "quarter.lib").write_text(MODELS)
+    path = tmp_path / "quarter.toml"
+    path.write_text(CARD)
+    return path
+
+
+@pytest.mark.ngspice
+def test_another_card_goes_through_the_bench(card, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(neuron, "N_DRAWN", 24)
+    out = tmp_path / "out"
+    asked = ["neuron", "transistors", "--cmos", str(card), "--out", str(out)]
+    assert main(asked) == 0
+    told = capsys.readouterr().out
+    assert "Transistors of quarter beside SKY130's" in told
+    with (out / "transistors.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    # 0.5/0.25, 1/0.5, 1/1, 7/8; two kinds, two corners, one temperature.
+    assert len(rows) == 16
+    by = {(r["kind"], r["length"], r["corner"]): r for r in rows}
+    assert float(by["n", "5e-07", "tt"]["v_t"]) == pytest.approx(0.5, abs=0.06)
+    shift = float(by["p", "1e-06", "ss"]["v_t"]) - float(by["p", "1e-06", "tt"]["v_t"])
+    assert shift == pytest.approx(0.05, abs=5e-3)
+    with (out / "mismatch.csv").open() as file:
+        spread = list(csv.DictReader(file))
+    assert len(spread) == 8
+    for row in spread:
+        # 24 draws: 14 % a standard error, three of it.
+        ratio = float(row["sigma_vt"]) / float(row["sigma_vt_pelgrom"])
+        assert ratio == pytest.approx(1.03, abs=0.43)
+    config = json.loads((out / "config.json").read_text())
+    assert config["card"]["v_dd"] == 2.5
+    table = (out / "table.md").read_text()
+    assert "| saturation current | 1/0.5 | tt | uA/um |" in table
+    assert "google/skywater-pdk" in table
+    assert (out / "curves.png").read_bytes()[1:4] == b"PNG"
+    # The same command finds its own run; other models are another run.
+    assert main(asked) == 0
+    assert "was finished before" in capsys.readouterr().out
+    (tmp_path / "quarter.lib").write_text(MODELS.replace("dvt=0.05", "dvt=0.06"))
+    assert main(asked) == 2
+
+
+def test_wrong_input_is_one_sentence(tmp_path, capsys):
+    for words, told in (
+        (["--cmos", "none"], "There is no CMOS card 'none'"),
+        (["--seed", "-1"], "seed"),
+    ):
+        assert main(["neuron", "transistors", *words]) == 2
+        assert told in capsys.readouterr().err

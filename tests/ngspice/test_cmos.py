@@ -1,0 +1,170 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import Corner, Process, default_process
+from rram_jax.neuron.config import SLOTS, NeuronConfig
+from rram_jax.ngspice.cmos import model_lines, with_instances
+from rram_jax.ngspice.neuron import shared_lines
+from rram_jax.ngspice.runner import run_deck
+from rram_jax.ngspice.testbench import column_deck, simulate_columns
+from rram_jax.ngspice.transistor_bench import measure_curves, measure_mismatch
+from tests.helpers import is_one_sentence
+
+CONFIG = NeuronConfig(v_full=7.9e-3)
+
+
+def changed(**changes):
+    """Our process with another card."""
+    card = dataclasses.replace(default_process().card, **changes)
+    return Process(card=card)
+
+
+# -- text ----------------------------------------------------------------------------
+
+
+def test_a_typical_deck_says_nothing_of_temperature():
+    text = model_lines(default_process())
+    first, *_ = text.splitlines()
+    assert first == ".param n_vth=0 n_u0=1 n_tox=1 p_vth=0 p_u0=1 p_tox=1"
+    assert "temp" not in first
+    deck, *_ = column_deck(CONFIG, np.zeros((1, SLOTS)))
+    assert f"{first}\n" in deck
+    assert deck.count("nch ad=") > 10
+
+
+def test_corner_and_temperature_stand_ahead_of_the_models():
+    process = dataclasses.replace(default_process(), corner="sf", temperature=85.0)
+    deck, *_ = column_deck(CONFIG, np.zeros((1, SLOTS)), process=process)
+    lines = deck.splitlines()
+    assert lines[1] == ".option temp=85"
+    assert "n_vth=0.017" in lines[2]
+    assert "p_vth=-0.038" in lines[2]
+
+
+def test_sections_and_files_within_files_are_written_out(tmp_path):
+    (tmp_path / "pdk" / "cells").mkdir(parents=True)
+    (tmp_path / "pdk" / "all.lib").write_text(
+        "* top\n.lib TT\n.param a=1\n.include 'cells/n.spice'\n.endl\n"
+        '.lib ss\n.param a=2\n.lib "all.lib" common\n.ENDL ss\n'
+        ".lib common\n.include ../pdk/cells/n.spice\n.endl common\n"
+    )
+    (tmp_path / "pdk" / "cells" / "n.spice").write_text(".model nch nmos\n")
+    corners = {"tt": Corner(section="tt"), "ss": Corner(section="ss")}
+    process = changed(include=str(tmp_path / "pdk" / "all.lib"), corners=corners)
+    assert model_lines(process).split() == ".param a=1 .model nch nmos".split()
+    slow = dataclasses.replace(process, corner="ss")
+    assert model_lines(slow).split() == ".param a=2 .model nch nmos".split()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (".lib ff\n.endl\n", "has no section 'tt'; it has ff"),
+        (".lib tt\n.include gone.spice\n.endl\n", "There is no model file"),
+        (".lib tt\n.lib m.lib tt\n.endl\n", "include each other without end"),
+    ],
+)
+def test_what_a_model_file_lacks_is_told(tmp_path, text, told):
+    (tmp_path / "m.lib").write_text(text)
+    corners = {"tt": Corner(section="tt")}
+    with pytest.raises(InputError) as caught:
+        model_lines(changed(include=str(tmp_path / "m.lib"), corners=corners))
+    assert told in str(caught.value)
+    assert is_one_sentence(caught.value)
+
+
+def test_models_that_run_commands_do_not_run(tmp_path):
+    (tmp_path / "m.lib").write_text(".control\nshell touch here\n.endc\n")
+    process = changed(include=str(tmp_path / "m.lib"), corners={"tt": Corner()})
+    deck, *_ = column_deck(CONFIG, np.zeros((1, SLOTS)), process=process)
+    with pytest.raises(InputError, match="runs commands"):
+        run_deck(deck)
+
+
+def test_transistors_get_the_names_of_the_card():
+    line = "Min_p a inp t 0 nch ad=2e-12 l=3e-07 w=8e-06 delvto={d_in_p}\nR1 a 0 1"
+    assert with_instances(line, default_process()) == line
+    named = with_instances(line, changed(model_n="nfet", model_p="pfet"))
+    assert named == line.replace("nch", "nfet")
+    process = changed(model_n="nfet", model_p="pfet", subcircuit=True, unit=1e-6)
+    assert with_instances(line, process).splitlines() == [
+        "Vt_in_p inp vt_in_p {d_in_p}",
+        "XMin_p a vt_in_p t 0 nfet ad=2 l=0.3 w=8",
+        "R1 a 0 1",
+    ]
+
+
+def test_a_card_of_another_supply_makes_no_neuron():
+    with pytest.raises(InputError, match="sized for 1.8 V, .* has 2.5 V") as caught:
+        shared_lines(changed(v_dd=2.5))
+    assert is_one_sentence(caught.value)
+
+
+# -- ngspice -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wrapped(tmp_path):
+    """Our transistors in subcircuits that take micrometres, as a PDK has them."""
+    wrappers = "\n".join(
+        f".subckt {kind}fet d g s b\n.param l=1 w=1 ad=0 as=0 pd=0 ps=0\n"
+        f"Mx d g s b {kind}ch l={{l*1e-6}} w={{w*1e-6}} ad={{ad*1e-12}}"
+        f" as={{as*1e-12}} pd={{pd*1e-6}} ps={{ps*1e-6}}\n.ends"
+        for kind in "np"
+    )
+    models = tmp_path / "wrapped.lib"
+    models.write_text(f".include {default_process().card.include}\n{wrappers}\n")
+    return changed(
+        include=str(models),
+        model_n="nfet",
+        model_p="pfet",
+        subcircuit=True,
+        unit=1e-6,
+    )
+
+
+@pytest.mark.ngspice
+def test_a_neuron_of_subcircuits_converts_as_one_of_models(wrapped):
+    stairs = np.full((2, SLOTS), 0.5 * CONFIG.v_full)
+    stairs[1] *= 0.4
+    shifts = [{"gm_in_a": 1e-3, "gm_in_b": -1e-3}, {"latch_in_p": 2e-3}]
+    one = simulate_columns(CONFIG, stairs, shifts, gate=False)
+    other = simulate_columns(CONFIG, stairs, shifts, gate=False, process=wrapped)
+    np.testing.assert_array_equal(one.counts, other.counts)
+    # The same circuit in another order of nodes: the transient's own error.
+    np.testing.assert_allclose(one.difference, other.difference, atol=2e-3)
+
+
+@pytest.mark.ngspice
+def test_the_bench_takes_subcircuits(wrapped):
+    size = (1e-6, 0.5e-6)
+    own = measure_curves(default_process(), [size])
+    for key, curve in measure_curves(wrapped, [size]).items():
+        np.testing.assert_allclose(curve.i_sat, own[key].i_sat, rtol=1e-6, atol=1e-15)
+    one, other = (
+        measure_mismatch(np.random.default_rng(0), process, size, 8)
+        for process in (default_process(), wrapped)
+    )
+    for kind in "np":
+        # A shift of the gate is a whole one; `delvto` moves this threshold 1.02 (n) and
+        # 1.04 times (p), and drawn beta moves it a little.
+        assert other[kind][0] == pytest.approx(one[kind][0], rel=0.05)
+        assert other[kind][1] < 1e-3
+
+
+@pytest.mark.ngspice
+@pytest.mark.parametrize(
+    ("corner", "temperature"), [("ss", 85.0), ("ff", 0.0), ("sf", 27.0), ("fs", 27.0)]
+)
+def test_the_neuron_converts_at_every_corner(corner, temperature):
+    levels = np.array([0.2, 0.5, 0.8])
+    stairs = np.repeat(CONFIG.v_full * levels[:, None], SLOTS, 1)
+    process = dataclasses.replace(
+        default_process(), corner=corner, temperature=temperature
+    )
+    counts = simulate_columns(CONFIG, stairs, gate=False, process=process).counts
+    # The offset that neurons share is not cancelled here: up to half a slot.
+    np.testing.assert_allclose(counts, SLOTS * levels, atol=1.5)
