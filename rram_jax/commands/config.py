@@ -294,23 +294,55 @@ class ArrayCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronCommand:
-    """Measure the transistors that the neurons are made of, beside SKY130's."""
+    """Measure the neuron's transistors, or verify its surrogate on single columns."""
 
-    action: Positional[Literal["transistors"]]
+    action: Positional[Literal["transistors", "verify"]]
     """transistors: threshold, currents, gm/I_d, gain, capacitances, noise and mismatch
-    of single transistors in ngspice, over corners and temperatures."""
+    of single transistors in ngspice, over corners and temperatures; verify: codes of
+    conversions on random arrays, surrogate beside ngspice."""
 
     cmos: str = "cmos-130nm"
-    """Preset or path of the CMOS card."""
+    """transistors: preset or path of the CMOS card."""
+
+    card: str = "gmc-130nm"
+    """verify: preset or path of the neuron card."""
+
+    patterns: int = 200
+    """[-] verify: random patterns a case, of four conversions each."""
+
+    all: bool = False
+    """verify: also other full scales, array heights, and with mismatch and noise."""
 
     seed: int = 0
-    """Makes the transistors behind the spreads."""
+    """Makes the transistors behind the spreads, or the patterns."""
+
+    workers: int | None = None
+    """[-] verify: simulations at a time; by default one a core."""
 
     out: Path | None = None
-    """Folder of tables and figure; by default named after the card and its models."""
+    """Folder of the results; by default one in runs/ named after the card."""
+
+    json: Path | None = None
+    """verify: write the numbers there, too."""
 
     def __post_init__(self):
         check_seed(self.seed)
+        if not 1 <= self.patterns <= 100_000:
+            raise InputError(f"patterns must be 1 to 100000; got {self.patterns}.")
+        own = {
+            "transistors": {"cmos": "cmos-130nm"},
+            "verify": {
+                "card": "gmc-130nm",
+                "patterns": 200,
+                "all": False,
+                "workers": None,
+                "json": None,
+            },
+        }
+        for action, settings in own.items():
+            for name, usual in settings.items():
+                if action != self.action and getattr(self, name) != usual:
+                    raise InputError(f"--{name} belongs to `neuron {action}`.")
 
 
 @dataclass(frozen=True, kw_only=True)

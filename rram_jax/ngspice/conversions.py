@@ -61,7 +61,7 @@ class ConversionCase:
     """[-] Of the array, two an input."""
 
     t_slot: float = 5e-9
-    """[s] Slot."""
+    """[s] Slot; the card's."""
 
     mismatch: bool = False
     """Every neuron has thresholds of its own, the same draw in both."""

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from rram_jax.cli import main
-from rram_jax.commands import neuron
+from rram_jax.commands import neuron_transistors, neuron_verify
 
 MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
 .lib typ
@@ -51,7 +51,7 @@ def card(tmp_path):
 
 @pytest.mark.ngspice
 def test_another_card_goes_through_the_bench(card, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(neuron, "N_DRAWN", 24)
+    monkeypatch.setattr(neuron_transistors, "N_DRAWN", 24)
     out = tmp_path / "out"
     asked = ["neuron", "transistors", "--cmos", str(card), "--out", str(out)]
     assert main(asked) == 0
@@ -92,3 +92,40 @@ def test_wrong_input_is_one_sentence(tmp_path, capsys):
     ):
         assert main(["neuron", "transistors", *words]) == 2
         assert told in capsys.readouterr().err
+
+
+@pytest.mark.ngspice
+def test_verify_tells_agreement_and_is_not_run_twice(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(neuron_verify, "raw_linearity", raw_linearity_of_few)
+    asked = ["neuron", "verify", "--patterns", "2", "--seed", "3", "--workers", "1"]
+    out, numbers = tmp_path / "out", tmp_path / "numbers.json"
+    assert main([*asked, "--out", str(out), "--json", str(numbers)]) == 0
+    found = json.loads(numbers.read_text())
+    assert found["n_codes"] == 8
+    assert found["codes_within_1"] == 1
+    assert found["v_full"] == 8e-3
+    assert not found["mismatch"]
+    for name in ("inl_lsb", "dnl_lsb", "offset_sd_lsb", "gain_sd", "noise_lsb"):
+        assert 0 < found[name] < 1
+    assert 5e-12 < found["energy_j"] < 30e-12
+    rows = (out / "case-0.csv").read_text().splitlines()
+    assert rows[0] == "pattern,column,code_surrogate,code_spice"
+    equal = sum(r.split(",")[2] == r.split(",")[3] for r in rows[1:])
+    assert equal / 8 == found["codes_equal"]
+    capsys.readouterr()
+    monkeypatch.setattr(neuron_verify, "convert", None)
+    assert main([*asked, "--out", str(out)]) == 0
+    assert "8 mV, 288 rows" in capsys.readouterr().out
+
+
+def raw_linearity_of_few(config):
+    return {"inl_lsb": 0.1, "dnl_lsb": 0.1, "monotone": True}
+
+
+def test_settings_of_another_action_are_refused(capsys):
+    assert main(["neuron", "transistors", "--patterns", "3"]) == 2
+    assert "--patterns belongs to `neuron verify`" in capsys.readouterr().err
+    assert main(["neuron", "verify", "--cmos", "x.toml"]) == 2
+    assert "--cmos belongs to `neuron transistors`" in capsys.readouterr().err
+    assert main(["neuron", "verify", "--patterns", "0"]) == 2
+    assert "patterns must be 1 to 100000" in capsys.readouterr().err

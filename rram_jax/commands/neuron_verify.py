@@ -1,0 +1,174 @@
+"""`rram-jax neuron verify`: conversions on random arrays, surrogate beside ngspice."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rram_jax.commands.config import NeuronCommand
+from rram_jax.commands.terminal import (
+    progress_bar,
+    say,
+    say_finished,
+    show_table,
+)
+from rram_jax.data import input_codes, load_dataset
+from rram_jax.device.card import load_card
+from rram_jax.neuron.card import NeuronCard, load_neuron_card
+from rram_jax.neuron.config import SLOTS
+from rram_jax.ngspice.conversions import (
+    COLUMNS,
+    PER_DECK,
+    ConversionCase,
+    Conversions,
+    case_config,
+    convert,
+    make_patterns,
+    raw_linearity,
+    spread,
+)
+from rram_jax.ngspice.runner import ngspice_info
+from rram_jax.run_folder import (
+    RunFolder,
+    check_writable,
+    default_folder,
+    open_run,
+    write_json,
+    write_table,
+)
+
+DEVICE = "hfo2-nominal"
+"""Card of the cells."""
+
+N_INPUTS = 400
+"""[-] Pixels of the packaged training images, of which each array takes its own."""
+
+CONVERSIONS = ("pattern", "column", "code_surrogate", "code_spice")
+"""Columns of case-K.csv."""
+
+
+def verify(config: NeuronCommand) -> Path:
+    """Simulate every case that is not done yet; returns the results' folder."""
+    if config.json:
+        check_writable(config.json)
+    card, device = load_neuron_card(config.card), load_card(DEVICE)
+    cases = _cases(card, every=config.all)
+    asked = {
+        "action": config.action,
+        "card": card.sha256,
+        "device": dataclasses.asdict(device),
+        "cases": [dataclasses.asdict(case) for case in cases],
+        "patterns": config.patterns,
+        "seed": config.seed,
+        "ngspice": ngspice_info().version,
+    }
+    out = config.out or default_folder("neuron", f"verify-{card.name}", asked)
+    with open_run(out, "neuron", asked) as run:
+        if run.state == "finished":
+            say_finished(out)
+        else:
+            rows = _measure(config, cases, card, device, run)
+            rest = {"cases": rows[1:]} if config.all else {}
+            run.finish(rows[0] | rest)
+        metrics = run.metrics()
+    _show(metrics)
+    say(f"Results: {out} (metrics.json; case-K.csv: both codes of every conversion).")
+    if config.json:
+        write_json(config.json, metrics)
+        say(f"The same numbers as JSON: {config.json}.")
+    return out
+
+
+def _cases(card: NeuronCard, *, every: bool) -> list[ConversionCase]:
+    usual = ConversionCase(t_slot=card.conditions.t_slot)
+    if not every:
+        return [usual]
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"v_full": 4e-3},
+        {"v_full": 10e-3},
+        {"mismatch": True},
+        {"mismatch": True, "noise": True},
+        {"rows": 160},
+        {"rows": 800},
+    )
+    return [dataclasses.replace(usual, **change) for change in changes]
+
+
+def _measure(config, cases, card, device, run: RunFolder) -> list[dict[str, Any]]:
+    codes = input_codes(load_dataset("mnist5k").train_images, N_INPUTS)
+    n = config.patterns
+    rows, of_circuit = [], {}
+    with progress_bar() as bar:
+        decks = -(-n * COLUMNS // PER_DECK)
+        task = bar.add_task("simulations", total=decks * len(cases), told="")
+        for k, case in enumerate(cases):
+            patterns = make_patterns(case, n, codes, card, device, config.seed)
+            result = convert(
+                case,
+                patterns,
+                card,
+                workers=config.workers,
+                on_done=lambda: bar.advance(task),
+            )
+            _write_codes(run.path / f"case-{k}.csv", result)
+            neuron = case_config(case, card)
+            if neuron not in of_circuit:
+                of_circuit[neuron] = raw_linearity(neuron) | spread(neuron, card)
+            rows.append(
+                {
+                    **dataclasses.asdict(case),
+                    **result.agreement(),
+                    **of_circuit[neuron],
+                    "energy_j": sum(result.energy.values()),
+                    "energy_by_block_j": result.energy,
+                    "seconds_per_conversion": result.cpu_s,
+                }
+            )
+    return rows
+
+
+def _write_codes(path: Path, result: Conversions) -> None:
+    number = np.arange(len(result.said))
+    columns = (number // COLUMNS, number % COLUMNS, result.said, result.found)
+    write_table(path, CONVERSIONS, np.stack(columns, 1).tolist())
+
+
+def _show(metrics: dict[str, Any]) -> None:
+    rows = [metrics, *metrics.get("cases", [])]
+    show_table(
+        f"{rows[0]['n_codes']} conversions a case, surrogate beside ngspice",
+        ("case", "equal", f"of 1-{SLOTS - 1}", "within 1", "pJ", "CPU s"),
+        (
+            (
+                _told(row),
+                *(
+                    f"{100 * row[f'codes_{name}']:.2f} %"
+                    for name in ("equal", "equal_active", "within_1")
+                ),
+                f"{1e12 * row['energy_j']:.1f}",
+                f"{row['seconds_per_conversion']:.2f}",
+            )
+            for row in rows
+        ),
+    )
+    show_table(
+        f"Neurons of {rows[0]['t_slot'] * 1e9:g} ns slots, in LSB; gain in %",
+        ("full scale", "INL", "DNL", "offset sd", "gain sd", "noise"),
+        (
+            (
+                f"{1e3 * v_full:g} mV",
+                *(f"{row[name]:.3f}" for name in ("inl_lsb", "dnl_lsb")),
+                f"{row['offset_sd_lsb']:.3f}",
+                f"{100 * row['gain_sd']:.2f}",
+                f"{row['noise_lsb']:.3f}",
+            )
+            for v_full, row in {row["v_full"]: row for row in rows}.items()
+        ),
+    )
+
+
+def _told(row: dict[str, Any]) -> str:
+    extras = [name for name in ("mismatch", "noise") if row[name]]
+    return ", ".join([f"{1e3 * row['v_full']:g} mV", f"{row['rows']} rows", *extras])
