@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from rram_jax.circuit.cell_law import RramCell as RramCell
     from rram_jax.circuit.config import ArrayConfig as ArrayConfig
     from rram_jax.circuit.config import TileConfig as TileConfig
-    from rram_jax.circuit.newton import NonlinearSolution as NonlinearSolution
-    from rram_jax.circuit.newton import solve_nonlinear as solve_nonlinear
-    from rram_jax.circuit.solver import CrossbarSolution as CrossbarSolution
+    from rram_jax.circuit.solution import CrossbarSolution as CrossbarSolution
     from rram_jax.circuit.solver import solve_crossbar as solve_crossbar
     from rram_jax.circuit.solver import transfer_matrix as transfer_matrix
     from rram_jax.circuit.tile import layer_transfer as layer_transfer
@@ -68,7 +66,7 @@ _HOME = {
     "AttenuationMap": "circuit.attenuation",
     "array_params": "circuit.array_params",
     "CircuitConfig": "chip.config",
-    "CrossbarSolution": "circuit.solver",
+    "CrossbarSolution": "circuit.solution",
     "DeviceCard": "device.card",
     "FilamentCard": "device.filament",
     "HardwareNetwork": "chip.network",
@@ -78,7 +76,6 @@ _HOME = {
     "NeuronCard": "neuron.card",
     "NeuronConfig": "neuron.config",
     "NgspiceError": "errors",
-    "NonlinearSolution": "circuit.newton",
     "RramCell": "circuit.cell_law",
     "TileConfig": "circuit.config",
     "TrainConfig": "qnn.config",
@@ -107,7 +104,6 @@ _HOME = {
     "sample_resistance": "device.variability",
     "sample_traps": "device.rtn",
     "solve_crossbar": "circuit.solver",
-    "solve_nonlinear": "circuit.newton",
     "train": "qnn.train",
     "transfer_matrix": "circuit.solver",
     "verify": "ngspice.verify",

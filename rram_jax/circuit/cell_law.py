@@ -10,6 +10,7 @@ A law sees both voltages and not only their difference since the access transist
 bulk stays at 0 V while the lines lie around v_cm.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -17,6 +18,9 @@ import jax.numpy as jnp
 from rram_jax.device.cell import cell_current
 from rram_jax.device.filament import FilamentParams
 from rram_jax.types import Array, Float, register_record
+
+CellLaw = Callable[[Array, Array], Array]
+"""A callable pytree: (v_sl, v_bl) [V] of all cells to their currents [A]."""
 
 
 @register_record

@@ -29,13 +29,11 @@ import numpy as np
 
 from rram_jax.circuit.array_params import ArrayParams
 from rram_jax.circuit.lines import Lines, line_currents, lines_of
+from rram_jax.circuit.solution import CONVERGED, ITERATIONS, NOT_FINITE, ROUNDING
 from rram_jax.types import Array, Float, Int, register_record
 
 SL = {"axis": 1, "end_first": True}
 BL = {"axis": 0, "end_first": False}
-
-CONVERGED, ROUNDING, ITERATIONS, NOT_FINITE = range(4)
-"""Status of a solve; in words: `CrossbarSolution.result`."""
 
 REFINE_ABOVE = 2e-5
 """[-] Error estimate above which a float32 solve gets float64 residuals."""

@@ -5,7 +5,9 @@ give all node voltages through the wires' equations, which are linear and so hol
 every step. What is left to zero is i - law(v_sl, v_bl), the current that does not add
 up at a cell's two nodes. Each step linearises the cells and solves the array exactly
 (`circuit.elimination`). A step is halved until the step that would follow it, by the
-same factors, is smaller (in volts): saturated cells need that.
+same factors, is smaller (in volts): saturated cells need that. What that step would
+change is also what the answer is still off by, up to the factor by which slopes have
+fallen meanwhile: the solution's `error`.
 
 Gradients are implicit, at the solution: one more elimination and, in reverse mode, its
 transposed substitution. Nothing is unrolled, and derivatives of any order are right.
@@ -15,193 +17,38 @@ References:
     10.1007/978-3-642-23899-4, section 3.3: the natural monotonicity test.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from math import inf, nan
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
-from rram_jax.circuit.array_params import ArrayParams, array_params
-from rram_jax.circuit.config import ArrayConfig
+from rram_jax.circuit.array_params import ArrayParams
 from rram_jax.circuit.elimination import (
+    Factors,
     eliminate,
     foot_imbalance,
     line_voltages,
     substitute,
 )
-from rram_jax.circuit.solver import CrossbarSolution
-from rram_jax.errors import InputError
-from rram_jax.types import Array, Float, Int, register_record
-
-RESULTS = (
-    "converged",
-    "max_steps Newton steps did not reach the tolerance",
-    "no step comes closer: rounding, or a law that is not monotone",
-    "a number is not finite: the law, the drive or the start",
+from rram_jax.circuit.solution import (
+    CONVERGED,
+    ITERATIONS,
+    NOT_FINITE,
+    ROUNDING,
+    STALLED,
+    CrossbarSolution,
 )
-"""What the codes of `NonlinearSolution.result` mean, the worst last."""
+from rram_jax.types import Array, Float, Int
 
 _HALVINGS = 40
 _ROUNDING = 16
-"""Units of the last place by which the nodes' voltages may be off."""
-_NEAR = 1e-3
-"""Share of the voltages by which a last step may move them."""
+"""Units of the last place that an answer may be off by."""
 
-
-@register_record
-@dataclass(frozen=True)
-class NonlinearSolution:
-    """Operating point of one array of non-linear cells."""
-
-    voltage: Float[Array, "*batch cols"]
-    """[V] At the foot of each bit line, above v_cm."""
-
-    current: Float[Array, "*batch cols"]
-    """[A] Out of each bit line's foot; zero where it floats."""
-
-    v_bl: Float[Array, "*batch rows cols"]
-    """[V] Bit-line nodes, above v_cm."""
-
-    v_sl: Float[Array, "*batch rows cols"]
-    """[V] Source-line nodes, above v_cm."""
-
-    cell_current: Float[Array, "*batch rows cols"]
-    """[A] From source line to bit line."""
-
-    kcl_residual: Float[Array, "*batch"]
-    """[A] Largest current that does not add up at any node."""
-
-    iterations: Int[Array, "*batch"]
-    """[-] Newton steps; one is the linear solve that makes the first guess."""
-
-    result: Int[Array, "*batch"]
-    """[-] Index into `RESULTS`; 0 where it converged."""
-
-    @property
-    def message(self) -> str:
-        """The worst of the batch's results in words; outside jit only."""
-        return RESULTS[int(self.result.max(initial=0))]
-
-
-def solve_nonlinear(
-    drive: Float[Array, "*batch rows"],
-    cell_law: Any,
-    array: ArrayConfig | ArrayParams,
-    *,
-    tolerance: float | None = None,
-    max_steps: int = 50,
-    start: NonlinearSolution | CrossbarSolution | None = None,
-) -> NonlinearSolution:
-    """Solve an array of cells with any monotone law.
-
-    Differentiable in the drive, in the arrays of the law and in an `ArrayParams`.
-    Memory is some matrices (rows, cols, cols) a drive, with the gradient 15 MB at 64 x
-    64 and 110 MB at 128 x 128 in float64, and time grows like rows * cols^3: split
-    large batches. `jax.vmap` over a law's arrays solves many chips.
-
-    Args:
-        drive: [V] above v_cm, at the sources behind the row drivers.
-        cell_law: `LinearCell`, `RramCell` or a callable pytree like them
-            (`circuit.cell_law`).
-        array: Wires, drivers and sense resistance (picture in `circuit.config`).
-        tolerance: Largest `kcl_residual` over the largest cell current; by default 1e-9
-            in float64 and 1e-5 in float32. What rounding of the voltages lets flow
-            through the largest slope is always tolerated.
-        max_steps: [-] Newton steps at most.
-        start: A solution of a similar problem to start from; by default all nodes at
-            v_cm, so that the first step is the linear solve with the law's small-signal
-            conductances.
-
-    Returns:
-        The operating point in the law's dtype. Look at `result`: what did not converge
-        is returned all the same.
-
-    Raises:
-        InputError: The shapes do not fit, a NaN was handed over, a resistance is
-            negative (both as far as seen outside jit), or `max_steps` is not positive.
-    """
-    if max_steps < 1:
-        raise InputError(
-            f"solve_nonlinear needs max_steps of 1 or more; got {max_steps}."
-        )
-    wires = array_params(array) if isinstance(array, ArrayConfig) else array
-    shape, dtype = _check(drive, cell_law, wires, start)
-    batch = drive.shape[:-1]
-    nodes = jnp.zeros((*batch, *shape), dtype)
-    if start is None or start.v_sl is None or start.v_bl is None:
-        v_sl = v_bl = nodes
-    else:
-        v_sl, v_bl = (
-            jnp.broadcast_to(v, nodes.shape) for v in (start.v_sl, start.v_bl)
-        )
-    if tolerance is None:
-        tolerance = 1e-9 if dtype == jnp.float64 else 1e-5
-    flat = _solve(
-        drive.reshape(-1, shape[0]).astype(dtype),
-        cell_law,
-        jax.tree.map(lambda r: jnp.asarray(r, dtype), wires),
-        v_sl.reshape(-1, *shape).astype(dtype),
-        v_bl.reshape(-1, *shape).astype(dtype),
-        tolerance,
-        max_steps,
-    )
-    return jax.tree.map(lambda a: a.reshape(*batch, *a.shape[1:]), flat)
-
-
-def _check(drive, law, wires, start):
-    """Shape (rows, cols) and dtype of the law's currents."""
-    odd = [x for x in jax.tree.leaves(law) if not hasattr(x, "dtype")]
-    if odd or not callable(law):
-        raise InputError(
-            "solve_nonlinear takes a cell law that is a callable pytree of arrays, such"
-            " as RramCell or jax.tree_util.Partial(function, *arrays); got"
-            f" {type(law).__name__}."
-        )
-    one = jax.ShapeDtypeStruct((), drive.dtype)
-    try:
-        out = jax.eval_shape(lambda law, a, b: law(a, b), law, one, one)
-    except (TypeError, ValueError) as error:
-        shapes = [x.shape for x in jax.tree.leaves(law)]
-        raise InputError(
-            "The arrays of the cell law do not fit together or are no floats; their"
-            f" shapes are {shapes}."
-        ) from error
-    if len(out.shape) != 2 or drive.shape[-1:] != out.shape[:1]:
-        raise InputError(
-            "solve_nonlinear takes a drive (*batch, rows) and a cell law of (rows,"
-            f" cols) currents; got {drive.shape} and {out.shape}."
-        )
-    if start is not None:
-        wanted = (*drive.shape[:-1], *out.shape)
-        for v in (start.v_sl, start.v_bl):
-            if v is None or v.shape not in (wanted, out.shape):
-                raise InputError(
-                    f"solve_nonlinear starts from nodes of shape {wanted} or"
-                    f" {out.shape}, which solve_crossbar gives with nodes=True; got"
-                    f" {None if v is None else v.shape}."
-                )
-    # numpy, so that what is known is also known while something else is traced
-    known = [
-        np.asarray(x)
-        for x in jax.tree.leaves((drive, law, wires, start))
-        if not isinstance(x, Tracer)
-    ]
-    if any(np.isnan(x).any() for x in known):
-        raise InputError("solve_nonlinear takes numbers; there is a NaN among them.")
-    for name in ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense"):
-        r = getattr(wires, name)
-        if r is None or isinstance(r, Tracer):
-            continue
-        if not ((np.asarray(r) >= 0) & np.isfinite(r)).all():
-            raise InputError(
-                f"ArrayParams: {name} is a finite resistance in ohms, 0 or more (a"
-                f" floating r_sense is None); got {r}."
-            )
-    return out.shape, out.dtype
+_SMALL = 1e-2
+"""Share of what the cells would carry from their voltages to rest, below which the
+digits of a current do not count: none may flow at all."""
 
 
 class _Unknowns(NamedTuple):
@@ -223,12 +70,24 @@ def _imbalance(unknowns, drive, law, wires):
     return off, foot_imbalance(unknowns.current, unknowns.v_foot, wires)
 
 
+class _Cells(NamedTuple):
+    """The cells at some node voltages; a law acts cell by cell."""
+
+    v_sl: Array
+    v_bl: Array
+    current: Array
+    """[A] By the law."""
+
+    g_sl: Array
+    g_bl: Array
+    """[S] How the current rises with v_sl and falls with v_bl."""
+
+
 def _linearised(law, v_sl, v_bl):
-    """Current and both slopes of every cell; a law acts cell by cell."""
     i, push = jax.linearize(law, v_sl, v_bl)
     one, zero = jnp.ones_like(v_sl), jnp.zeros_like(v_sl)
     g_sl, g_bl = jax.vmap(push)(jnp.stack([one, zero]), jnp.stack([zero, -one]))
-    return i, g_sl, g_bl
+    return _Cells(v_sl, v_bl, i, g_sl, g_bl)
 
 
 @jax.custom_jvp
@@ -243,130 +102,231 @@ def _implicit_jvp(primals, tangents):
     _, *problem = primals
     drive, law, wires = problem
     off = jax.jvp(partial(_imbalance, unknowns), problem, list(tangents[1:]))[1]
-    v_sl, v_bl = _nodes(unknowns, drive, wires)
-    _, g_sl, g_bl = _linearised(law, v_sl, v_bl)
-    factors = eliminate(g_sl, g_bl, wires)
+    cells = _linearised(law, *_nodes(unknowns, drive, wires))
+    factors = eliminate(cells.g_sl, cells.g_bl, wires)
     return unknowns, _Unknowns(*substitute(factors, wires, -off[0], -off[1]))
+
+
+class _Change(NamedTuple):
+    """What a step changes."""
+
+    unknowns: _Unknowns
+    volts: Array
+    """[V] Most of all nodes."""
+
+    amperes: Array
+    """[A] Most of all cells."""
+
+
+def _largest(*arrays):
+    return jnp.stack([jnp.abs(x).max() for x in arrays]).max()
+
+
+def _change(factors: Factors, off, wires):
+    """The step that undoes an imbalance."""
+    cells, feet = off
+    by = _Unknowns(*substitute(factors, wires, -cells, -feet))
+    at_rest = jnp.zeros_like(cells[:, 0])
+    return _Change(by, _largest(*_nodes(by, at_rest, wires)), _largest(by.current))
+
+
+def _residual(off, wires):
+    """[A] Largest imbalance at any node."""
+    cells, feet = off
+    if wires.r_sense is not None:
+        feet = feet / jnp.maximum(wires.r_sense, jnp.finfo(feet.dtype).tiny)
+    return _largest(cells, feet)
+
+
+def _share(part, whole):
+    return jnp.where(part == 0, 0, part / jnp.where(part == 0, 1, whole))
+
+
+def _remaining(left, before, now):
+    """[-] What the answer at `now` is off by, told by the step from slopes `before`.
+
+    A slope that fell by some factor answers the same current by that many more volts.
+    """
+    flow = jnp.abs(now.g_sl * now.v_sl) + jnp.abs(now.g_bl * now.v_bl)
+    share = jnp.maximum(
+        _share(left.volts, _largest(now.v_sl, now.v_bl)),
+        _share(left.amperes, _largest(now.current, _SMALL * flow)),
+    )
+    slopes = zip((before.g_sl, before.g_bl), (now.g_sl, now.g_bl), strict=True)
+    fell = [jnp.where(a == b, 1, a / b).max() for a, b in slopes]
+    # A slope that fell to 0 by infinity: it is no error where nothing is left.
+    return jnp.where(share == 0, 0, share * jnp.maximum(jnp.stack(fell).max(), 1))
 
 
 class _Progress(NamedTuple):
     unknowns: _Unknowns
-    v_sl: Array
-    v_bl: Array
-    """[V] Where the next step linearises the cells."""
+    cells: _Cells
+    """Where the next step linearises them."""
 
     residual: Array
     """[A]"""
 
-    rounding: Array
-    """[A] What rounding may make of the residual."""
+    remaining: Array
+    """[-] Estimate of the relative error, without rounding."""
 
     steps: Array
     stalled: Array
 
 
+class _Trial(NamedTuple):
+    """Where a share of a step leads."""
+
+    share: Array
+    unknowns: _Unknowns
+    residual: Array
+    """[A]"""
+
+    left: _Change
+    """The step that would follow, by the same factors."""
+
+    closer: Array
+    """Whether that is smaller."""
+
+
+def _full_step(p, factors, drive, wires):
+    """From the linearised cells; exact where they are linear."""
+    cells = p.cells
+    sl, bl = _nodes(p.unknowns, drive, wires)
+    # Only the start's voltages are not those of its currents.
+    there = cells.current + cells.g_sl * (sl - cells.v_sl)
+    there = there - cells.g_bl * (bl - cells.v_bl)
+    feet = foot_imbalance(p.unknowns.current, p.unknowns.v_foot, wires)
+    return _change(factors, (p.unknowns.current - there, feet), wires)
+
+
+def _damped(p, factors, full, drive, law, wires):
+    """Halve the full step until the one that would follow is smaller, in volts."""
+    size = jnp.where(p.steps == 0, inf, full.volts)
+    # A step that ends in rounding gains nothing from halving.
+    least = jnp.where(p.remaining <= _close(drive), 1.0, 0.5**_HALVINGS)
+
+    def too_far(trial):
+        return ~trial.closer & (trial.share > least)
+
+    def halve(trial):
+        share = trial.share / 2
+        moved = jax.tree.map(lambda a, d: a + share * d, p.unknowns, full.unknowns)
+        off = _imbalance(moved, drive, law, wires)
+        left = _change(factors, off, wires)
+        closer = left.volts <= (1 - share / 4) * size  # False for a NaN
+        return _Trial(share, moved, _residual(off, wires), left, closer)
+
+    unknown = jnp.full_like(size, nan)
+    twice = _Trial(
+        share=jnp.full_like(size, 2),
+        unknowns=p.unknowns,
+        residual=unknown,
+        left=_Change(p.unknowns, unknown, unknown),
+        closer=jnp.zeros((), bool),
+    )
+    return jax.lax.while_loop(too_far, halve, twice)
+
+
+def _step(p, drive, law, wires):
+    factors = eliminate(p.cells.g_sl, p.cells.g_bl, wires)
+    full = _full_step(p, factors, drive, wires)
+    trial = _damped(p, factors, full, drive, law, wires)
+    cells = _linearised(law, *_nodes(trial.unknowns, drive, wires))
+    remaining = _remaining(trial.left, p.cells, cells)
+    after = p._replace(
+        unknowns=trial.unknowns,
+        cells=cells,
+        residual=trial.residual,
+        remaining=remaining,
+    )
+    # Of the last two, rounding may have made the later one the worse.
+    keep = ~trial.closer & ~(remaining < p.remaining) & (p.steps > 0)
+    best = jax.tree.map(lambda a, b: jnp.where(keep, a, b), p, after)
+    return best._replace(steps=p.steps + 1, stalled=~trial.closer)
+
+
+def _rounding(drive):
+    """[-] What rounding may make of an answer."""
+    return _ROUNDING * jnp.finfo(drive.dtype).eps
+
+
+def _close(drive):
+    """[-] Error from which a step that does its work ends in rounding."""
+    return jnp.finfo(drive.dtype).eps ** 0.5
+
+
+def _error(p, drive):
+    return p.remaining + jnp.where(_largest(drive) > 0, _rounding(drive), 0.0)
+
+
+def _status(p, drive, tolerance):
+    small = p.remaining <= jnp.where(p.stalled, _close(drive), _rounding(drive))
+    status = jnp.where(p.stalled, STALLED, ITERATIONS)
+    status = jnp.where(small, ROUNDING, status)
+    status = jnp.where(_error(p, drive) <= tolerance, CONVERGED, status)
+    finite = jnp.isfinite(p.residual) & ~jnp.isnan(p.remaining)
+    return jnp.where(finite, status, NOT_FINITE).astype(jnp.int32)
+
+
 def _newton(drive, law, wires, v_sl, v_bl, tolerance, max_steps):
-    """Newton steps from given node voltages."""
-
-    def residual(cells, feet):
-        if wires.r_sense is not None:
-            feet = feet / jnp.maximum(wires.r_sense, jnp.finfo(drive.dtype).tiny)
-        return jnp.maximum(jnp.abs(cells).max(), jnp.abs(feet).max())
-
-    def rounding(g_sl, g_bl, v_sl, v_bl, moved):
-        flow = jnp.abs(g_sl * v_sl) + jnp.abs(g_bl * v_bl)
-        floor = _ROUNDING * jnp.finfo(drive.dtype).eps * flow.max()
-        # Slopes from further away say nothing about this point.
-        volts = jnp.maximum(jnp.abs(v_sl).max(), jnp.abs(v_bl).max())
-        return jnp.where(moved <= _NEAR * volts, floor, 0.0)
-
-    def allowed(p):
-        return tolerance * jnp.abs(p.unknowns.current).max() + p.rounding
+    """Newton steps from given node voltages, until one of the reasons to stop."""
 
     def going(p):
-        open_ = (p.residual > allowed(p)) & jnp.isfinite(p.residual) | (p.steps == 0)
-        return open_ & ~p.stalled & (p.steps < max_steps)
-
-    def step(p):
-        i, g_sl, g_bl = _linearised(law, p.v_sl, p.v_bl)
-        factors = eliminate(g_sl, g_bl, wires)
-
-        def correction(cells, feet):
-            """The step that undoes an imbalance, and its largest voltage."""
-            change = _Unknowns(*substitute(factors, wires, -cells, -feet))
-            sl, bl = _nodes(change, jnp.zeros_like(drive), wires)
-            return change, jnp.maximum(jnp.abs(sl).max(), jnp.abs(bl).max())
-
-        sl, bl = _nodes(p.unknowns, drive, wires)
-        # Only the start's voltages are not those of its currents.
-        there = i + g_sl * (sl - p.v_sl) - g_bl * (bl - p.v_bl)
-        feet = foot_imbalance(p.unknowns.current, p.unknowns.v_foot, wires)
-        change, size = correction(p.unknowns.current - there, feet)
-        size = jnp.where(p.steps == 0, inf, size)
-
-        def too_far(trial):
-            share, _, _, left = trial
-            closer = left <= (1 - share / 4) * size  # False for a NaN
-            return ~closer & (share > 0.5**_HALVINGS)
-
-        def halve(trial):
-            share = trial[0] / 2
-            moved = jax.tree.map(lambda a, d: a + share * d, p.unknowns, change)
-            cells, feet = _imbalance(moved, drive, law, wires)
-            return share, moved, residual(cells, feet), correction(cells, feet)[1]
-
-        unknown = jnp.full_like(size, nan)
-        begin = (jnp.full_like(size, 2), p.unknowns, unknown, unknown)
-        trial = jax.lax.while_loop(too_far, halve, begin)
-        share, new, after, left = trial
-        stalled = ~(left <= (1 - share / 4) * size)
-        v_sl, v_bl = _nodes(new, drive, wires)
-        return _Progress(
-            unknowns=new,
-            v_sl=v_sl,
-            v_bl=v_bl,
-            residual=after,
-            rounding=rounding(g_sl, g_bl, p.v_sl, p.v_bl, size),
-            steps=p.steps + 1,
-            stalled=stalled,
-        )
+        far = (_error(p, drive) > tolerance) & (p.remaining > _rounding(drive))
+        useful = far & jnp.isfinite(p.residual) & ~p.stalled
+        return (useful | (p.steps == 0)) & (p.steps < max_steps)
 
     begin = _Progress(
         unknowns=_Unknowns(jnp.zeros_like(v_sl), jnp.zeros_like(v_sl[0])),
-        v_sl=v_sl,
-        v_bl=v_bl,
+        cells=_linearised(law, v_sl, v_bl),
         residual=jnp.full_like(drive[0], inf),
-        rounding=jnp.zeros_like(drive[0]),
-        steps=jnp.zeros((), int),
+        remaining=jnp.full_like(drive[0], inf),
+        steps=jnp.zeros((), jnp.int32),
         stalled=jnp.zeros((), bool),
     )
-    p = jax.lax.while_loop(going, step, begin)
-    result = jnp.where(p.stalled, 2, 1)
-    result = jnp.where(p.residual <= allowed(p), 0, result)
-    return p, jnp.where(jnp.isfinite(p.residual), result, 3)
+    return jax.lax.while_loop(going, lambda p: _step(p, drive, law, wires), begin)
 
 
 @jax.jit
-def _solve(drives, law, wires, v_sl, v_bl, tolerance, max_steps):
+def solve_law(
+    drives: Float[Array, "drives rows"],
+    law: Any,
+    wires: ArrayParams,
+    v_sl: Float[Array, "drives rows cols"],
+    v_bl: Float[Array, "drives rows cols"],
+    tolerance: Float[Array, ""] | float,
+    max_steps: Int[Array, ""] | int = 50,
+) -> CrossbarSolution:
+    """Solve an array of cells with a law for each drive, from given node voltages.
+
+    Args:
+        drives: [V] Behind the row drivers.
+        law: Of (rows, cols) cells (`circuit.cell_law`).
+        wires: With the drives' dtype; r_sense is None where bit lines float.
+        v_sl: [V] Source-line nodes to start from.
+        v_bl: [V] Bit-line nodes to start from.
+        tolerance: [-] Of the answer, as a share of its largest part.
+        max_steps: [-] Newton steps at most, 1 or more.
+    """
+
     def one(drive, v_sl, v_bl):
         # The steps see no tangents: they belong to the solution, not to the way there.
-        fixed = jax.lax.stop_gradient(
-            (drive, law, wires, v_sl, v_bl, tolerance, max_steps)
-        )
-        p, result = _newton(*fixed)
+        fixed = jax.lax.stop_gradient((drive, law, wires, v_sl, v_bl))
+        p = _newton(*fixed, tolerance, max_steps)
         solved = _implicit(p.unknowns, drive, law, wires)
         v_sl, v_bl = _nodes(solved, drive, wires)
         i, v_foot = solved.current, solved.v_foot
         foot = jnp.zeros_like(v_foot) if wires.r_sense is None else i.sum(0)
-        return NonlinearSolution(
+        return CrossbarSolution(
             voltage=v_foot,
             current=foot,
             v_bl=v_bl,
             v_sl=v_sl,
             cell_current=i,
             kcl_residual=p.residual,
+            error=_error(p, fixed[0]),
             iterations=p.steps,
-            result=result,
+            status=_status(p, fixed[0], tolerance),
         )
 
     return jax.vmap(one)(drives, v_sl, v_bl)

@@ -1,27 +1,31 @@
-"""One plain array, solved exactly for a batch of drives; and its transfer matrix."""
+"""One plain array, solved for a batch of drives; and its transfer matrix."""
 
 import dataclasses
 import math
-from dataclasses import dataclass
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-from rram_jax.circuit.array_params import ArrayParams, array_params
+from rram_jax.circuit.array_params import ArrayParams
+from rram_jax.circuit.cell_law import CellLaw
 from rram_jax.circuit.config import ArrayConfig
-from rram_jax.circuit.network import (
-    CONVERGED,
-    ITERATIONS,
-    NOT_FINITE,
-    ROUNDING,
-    Sources,
-    solve_network,
+from rram_jax.circuit.inputs import (
+    as_conductance,
+    check_conductance,
+    check_finite,
+    check_tolerance,
+    joint_batch,
+    law_currents,
+    start_nodes,
+    wires_of,
 )
+from rram_jax.circuit.network import Sources, solve_network
+from rram_jax.circuit.newton import solve_law
+from rram_jax.circuit.solution import CrossbarSolution
 from rram_jax.errors import InputError
-from rram_jax.types import Array, Float, Int, register_record
+from rram_jax.types import Array, Float
 
 NODES_AT_ONCE = 2**18
 """[-] Cells times drives of one solve; more drives are solved in turn.
@@ -30,108 +34,67 @@ Its vectors then stay in a core's cache: 256 x 256 with 16 drives is 4 times fas
 """
 
 
-@register_record
-@dataclass(frozen=True)
-class CrossbarSolution:
-    """Operating point of one array, and how well it is known."""
-
-    voltage: Float[Array, "*batch cols"]
-    """[V] At the foot of each bit line, above v_cm."""
-
-    current: Float[Array, "*batch cols"]
-    """[A] Out of each bit line's foot; zero where it floats."""
-
-    v_bl: Float[Array, "*batch rows cols"] | None
-    """[V] Bit-line nodes, above v_cm; only with `nodes=True`."""
-
-    v_sl: Float[Array, "*batch rows cols"] | None
-    """[V] Source-line nodes, above v_cm; only with `nodes=True`."""
-
-    kcl_residual: Float[Array, "*batch"]
-    """[A] Largest current that does not add up at any node."""
-
-    error: Float[Array, "*batch"]
-    """[-] Estimate of the answer's relative error, from the residual."""
-
-    iterations: Int[Array, "*batch"]
-    """[-] Sweeps over all lines."""
-
-    status: Int[Array, "*batch"]
-    """What `result` says, as a number of `circuit.network`; 0 is converged."""
-
-    @property
-    def result(self) -> str:
-        """In words, of the worst of the batch; outside jit."""
-        worst, error, iterations = (
-            np.asarray(x).max().item()
-            for x in (self.status, self.error, self.iterations)
-        )
-        reached = f"error estimate {error:.1g} is above the tolerance"
-        kind = self.voltage.dtype.name
-        wider = " or x64 (jax.enable_x64)" if kind == "float32" else ""
-        return {
-            CONVERGED: "converged",
-            ROUNDING: f"{reached}: {kind} rounding; ask for a tolerance of"
-            f" {_round_up(error)}{wider}",
-            ITERATIONS: f"{reached} after {iterations} iterations:"
-            f" cells that conduct far better than their wires; ask for a tolerance of"
-            f" {_round_up(error)}{wider}",
-            NOT_FINITE: "not solved: a NaN or an infinity among drives, conductances"
-            " and resistances",
-        }[worst]
-
-
-def _round_up(error):
-    return f"1e{math.ceil(math.log10(error))}" if 0 < error < 1 else "1"
-
-
 def solve_crossbar(
     drive: Float[Array | np.ndarray, "*batch rows"],
-    conductance: Float[Array | np.ndarray, "*batches rows cols"],
+    cells: Float[Array | np.ndarray, "*batches rows cols"] | CellLaw,
     array: ArrayConfig | ArrayParams,
     *,
     tolerance: float | Float[Array, ""] = 1e-9,
     nodes: bool = False,
+    start: CrossbarSolution | None = None,
 ) -> CrossbarSolution:
-    """Solve an array of linear cells to a tolerance (`circuit.network`).
+    """Solve an array of linear cells, or of cells with a law, to a tolerance.
 
-    Differentiable (reverse mode) in drive, conductance and, as `ArrayParams`, in the
-    resistances, at the cost of one more solve.
+    Linear cells by conjugate gradients over the lines (`circuit.network`): reverse-mode
+    derivatives in drive, conductance and, as `ArrayParams`, the resistances cost one
+    more solve. Cells with a law by Newton's method on an exact elimination
+    (`circuit.newton`): derivatives in both modes, in drive, the law's arrays and the
+    resistances; memory is some matrices (rows, cols, cols) a drive, with the gradient
+    15 MB at 64 x 64 and 110 MB at 128 x 128 in float64, and time grows like
+    rows * cols^3: split large batches.
 
     Args:
         drive: [V] above v_cm, at the sources behind the row drivers.
-        conductance: [S] of each cell, access transistor included; 0 is an open cell.
-            Several arrays: (*batch, rows, cols), where batch dimensions broadcast
-            against those of `drive`; drives of one array are best left to broadcast.
+        cells: [S] of each cell, access transistor included; 0 is an open cell. Several
+            arrays: (*batch, rows, cols), where batch dimensions broadcast against those
+            of `drive`; drives of one array are best left to broadcast. Or a monotone
+            law of one array, transistors in series included: `RramCell` or a callable
+            pytree like it (`circuit.cell_law`); `jax.vmap` over its arrays solves many.
         array: Wires, drivers and sense resistance (picture in `circuit.config`).
         tolerance: [-] Of the answer, as a share of its largest part. float32 keeps
             some 1e-5 whatever is asked for.
-        nodes: Whether to return all node voltages.
+        nodes: Whether to return all node voltages and cell currents.
+        start: For a law, a solution with nodes of a similar problem to start from, of
+            this batch or of one drive; by default all nodes at v_cm, so that the first
+            step is the linear solve with the law's small-signal conductances.
 
     Returns:
-        The operating point, in the dtype of `conductance`. See its `result`.
+        The operating point, in the dtype of the cells. See its `result`: what did not
+        converge is returned all the same.
 
     Raises:
-        InputError: The shapes do not fit, or (outside jit) a conductance or a
-            resistance is negative or something is no finite number.
+        InputError: The shapes do not fit, there is a start without a law, or (outside
+            jit) a conductance or a resistance is negative or something is no finite
+            number (in a law: NaN).
     """
-    g, u = jnp.asarray(conductance), jnp.asarray(drive)
-    if g.ndim < 2 or u.ndim < 1 or u.shape[-1] != g.shape[-2]:
-        raise _shape_error(u, g)
-    try:
-        batch = jnp.broadcast_shapes(u.shape[:-1], g.shape[:-2])
-    except ValueError:
-        raise _shape_error(u, g) from None
-    if 0 in g.shape or 0 in batch:
-        raise _shape_error(u, g)
-    _check_values("solve_crossbar", drive=u, conductance=g)
-    params = _params(array)
-    if not 0 < _number(tolerance, 1.0) < 1:
+    check_tolerance(tolerance)
+    u, wires = jnp.asarray(drive), wires_of(array)
+    if callable(cells):
+        return _with_law(u, cells, wires, tolerance, nodes, start)
+    if start is not None:
         raise InputError(
-            f"solve_crossbar: tolerance is a share between 0 and 1; got {tolerance}."
+            "A start is for cells with a law: conductances are solved without one, so"
+            " leave `start` out."
         )
+    g = as_conductance(cells)
+    batch = joint_batch(
+        u.shape, g.shape, "a conductance (rows, cols) or (*batch, rows, cols)"
+    )
+    check_finite("drive", u)
+    check_conductance(g)
     u = jnp.broadcast_to(u, (*batch, u.shape[-1]))
-    return _solve(u, g, params, jnp.asarray(tolerance, g.dtype), nodes)
+    tolerance = jnp.asarray(tolerance, g.dtype)
+    return _solve(u, g, _with_r_sense(wires), tolerance, nodes)
 
 
 def transfer_matrix(
@@ -151,50 +114,35 @@ def transfer_matrix(
         InputError: As `solve_crossbar`.
     """
     g = jnp.asarray(conductance)
-    if g.ndim < 2 or 0 in g.shape:
-        raise InputError(
-            "transfer_matrix takes a conductance (*chips, rows, cols) that is not"
-            f" empty; got {g.shape}."
-        )
-    _check_values("transfer_matrix", conductance=g)
-    return _transfer(g, _params(array), jnp.asarray(tolerance, g.dtype))
+    check_tolerance(tolerance)
+    check_conductance(g)
+    wires = _with_r_sense(wires_of(array))
+    return _transfer(g, wires, jnp.asarray(tolerance, g.dtype))
 
 
-def _shape_error(u, g):
-    return InputError(
-        "solve_crossbar takes a drive (*batch, rows) and a conductance (rows, cols) or"
-        f" (*batch, rows, cols), none of them empty; got {u.shape} and {g.shape}."
+def _with_law(u, law, wires, tolerance, nodes, start):
+    out = law_currents(law)
+    batch = joint_batch(u.shape, out.shape, "a cell law of (rows, cols) currents")
+    check_finite("drive", u)
+    v_sl, v_bl = start_nodes(start, (*batch, *out.shape), out.dtype)
+    flat = solve_law(
+        u.reshape(-1, out.shape[0]).astype(out.dtype),
+        law,
+        jax.tree.map(lambda r: jnp.asarray(r, out.dtype), wires),
+        v_sl.reshape(-1, *out.shape),
+        v_bl.reshape(-1, *out.shape),
+        jnp.asarray(tolerance, out.dtype),
     )
+    if not nodes:
+        flat = dataclasses.replace(flat, v_sl=None, v_bl=None, cell_current=None)
+    return jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), flat)
 
 
-def _number(x, unknown):
-    """The value of a scalar, or `unknown` while jax traces it."""
-    return unknown if isinstance(x, Tracer) else float(x)
-
-
-def _check_values(name, **arrays):
-    for what, x in arrays.items():
-        if isinstance(x, Tracer):
-            continue
-        values = np.asarray(x)
-        if not np.isfinite(values).all():
-            raise InputError(f"{name}: {what} holds a NaN or an infinity.")
-        if what == "conductance" and (values < 0).any():
-            raise InputError(
-                f"{name}: a conductance is 0 S or more; got {values.min():.3g} S."
-            )
-
-
-def _params(array):
-    """All four resistances as arrays; infinite where bit lines float."""
-    params = array_params(array) if isinstance(array, ArrayConfig) else array
-    if params.r_sense is None:
-        floating = jnp.full_like(params.r_driver, math.inf)
-        params = dataclasses.replace(params, r_sense=floating)
-    names = ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense")
-    known = {n: _number(getattr(params, n), 0.0) for n in names}
-    ArrayConfig(**known)  # Raises what is wrong with the known ones.
-    return params
+def _with_r_sense(wires):
+    """Floating bit lines as an infinite resistance."""
+    if wires.r_sense is not None:
+        return wires
+    return dataclasses.replace(wires, r_sense=jnp.full_like(wires.r_driver, math.inf))
 
 
 @partial(jax.jit, static_argnums=4)
@@ -222,11 +170,16 @@ def _drives(u, g, *, array, tolerance, nodes):
 
     def some(u):
         out = solve_network(g, array, Sources(drive=u.T), tolerance, nodes)
+        v_bl = v_sl = i = None
+        if out.v_bl is not None and out.v_sl is not None:
+            v_bl, v_sl = jnp.moveaxis(out.v_bl, 2, 0), jnp.moveaxis(out.v_sl, 2, 0)
+            i = g * (v_sl - v_bl)
         return CrossbarSolution(
             voltage=out.v_foot.T,
             current=out.i_foot.T,
-            v_bl=None if out.v_bl is None else jnp.moveaxis(out.v_bl, 2, 0),
-            v_sl=None if out.v_sl is None else jnp.moveaxis(out.v_sl, 2, 0),
+            v_bl=v_bl,
+            v_sl=v_sl,
+            cell_current=i,
             kcl_residual=out.residual,
             error=out.error,
             iterations=out.iterations,

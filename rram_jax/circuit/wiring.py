@@ -147,7 +147,11 @@ def _shape(resistance: np.ndarray) -> tuple[int, int]:
 
 
 def port_admittance(resistors: Iterable[Resistor], ports: Sequence[str]) -> np.ndarray:
-    """[S] Admittance between ports, every other node eliminated (Kron reduction)."""
+    """[S] Admittance between ports, every other node eliminated (Kron reduction).
+
+    Raises:
+        InputError: A resistor is not above 0 Ohm.
+    """
     matrix, index = _nodal_matrix(resistors, ports)
     n = len(ports)
     # Column by column in memory: the solver is five times slower across rows.
@@ -166,6 +170,9 @@ def sensed_transfer(
 
     `r_driver`: [Ohm] of the positive and the negative rows' drivers; all terminals of
     a row (one a column tile) are driven together.
+
+    Raises:
+        InputError: A resistor or driver is not above 0 Ohm.
     """
     resistors = list(resistors)
     terminals = sorted({n for p in resistors for n in p[:2] if n[0] == "r"})
@@ -185,6 +192,12 @@ def sensed_transfer(
 def _nodal_matrix(resistors, first):
     """Nodal admittance matrix, `first` nodes in front; and the index of every node."""
     resistors = list(resistors)
+    for part in resistors:
+        if not part.r > 0:
+            raise InputError(
+                f"Between nodes {part.a} and {part.b} there are {part.r:.3g} Ohm, and"
+                " a nodal matrix needs more than 0: join the two nodes instead."
+            )
     index = {name: k for k, name in enumerate(first)}
     for part in resistors:
         index.setdefault(part.a, len(index))

@@ -34,6 +34,7 @@ def array(config: ArrayCommand) -> None:
     with jax.enable_x64(True):
         solution = solve_crossbar(drive, conductance, config.wires, nodes=True)
         v_sl, v_bl = np.asarray(solution.v_sl), np.asarray(solution.v_bl)
+        cell_current = np.asarray(solution.cell_current)
         feet = np.asarray(solution.voltage), np.asarray(solution.current)
         say(
             f"{rows} rows, {cols} columns, {told}: {solution.result} in"
@@ -45,7 +46,9 @@ def array(config: ArrayCommand) -> None:
     table = out / "feet.csv"
     numbers = zip(range(cols), *(f.tolist() for f in feet), strict=True)
     write_table(table, FEET, numbers)
-    png, svg = array_figure(conductance, drive, v_sl, v_bl, told, out / "array")
+    png, svg = array_figure(
+        conductance, drive, v_sl, v_bl, cell_current, told, out / "array"
+    )
     say(f"Table: {table}. Figure: {png} and {svg}.")
 
 

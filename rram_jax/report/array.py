@@ -13,6 +13,7 @@ def array_figure(
     drive: Float[np.ndarray, " rows"],
     v_sl: Float[np.ndarray, "rows cols"],
     v_bl: Float[np.ndarray, "rows cols"],
+    cell_current: Float[np.ndarray, "rows cols"],
     told: str,
     path: Path,
 ) -> tuple[Path, Path]:
@@ -23,6 +24,7 @@ def array_figure(
         drive: [V] above v_cm, behind the row drivers.
         v_sl: [V] Source-line nodes, above v_cm.
         v_bl: [V] Bit-line nodes, above v_cm.
+        cell_current: [A] From source line to bit line.
         told: What the array is, for the title.
         path: Where to, without a suffix.
     """
@@ -32,7 +34,7 @@ def array_figure(
     )
     maps = (
         ("Conductance of the cells", 1e6 * conductance, "[uS]", "viridis"),
-        ("Current through the cells", 1e6 * conductance * (v_sl - v_bl), "[uA]", ""),
+        ("Current through the cells", 1e6 * cell_current, "[uA]", ""),
         ("Source lines: below their drive", 1e3 * (drive[:, None] - v_sl), "[mV]", ""),
         ("Bit lines: above v_cm", 1e3 * v_bl, "[mV]", ""),
     )

@@ -1,12 +1,19 @@
-"""A 1T1R array for tests, and its node equations written once more."""
+"""Arrays of cells with a law for tests; of 1T1R cells the node equations, too."""
 
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 
+from rram_jax.circuit.array_params import array_params
 from rram_jax.circuit.cell_law import RramCell
+from rram_jax.circuit.newton import solve_law
 from tests.device.filaments import OTHER
+from tests.helpers import uneven_cells
 
 V_CM, V_GATE = 0.83, 2.6
+
+DRIVE = np.array([[0.21, -0.17, 0.4, 0.05], [0.0, 0.9, -1.1, 0.6]])
+"""[V] On four rows: a read, and large enough for both non-linearities."""
 
 
 def rram_cells(seed: int, rows: int, cols: int) -> RramCell:
@@ -68,3 +75,18 @@ def node_equations(nodes, drive, law, wires, np=np):
         into_foot = into_foot - foot / wires.r_sense
     kcl = [into_sl.ravel(), (through_access - through_rram).ravel(), into_bl.ravel()]
     return np.concatenate([*kcl, into_foot])
+
+
+def sinh_law(g, v0, v_sl, v_bl):
+    return g * v0 * jnp.sinh((v_sl - v_bl) / v0)
+
+
+def sinh_cells(seed=1, rows=4, cols=3):
+    g = jnp.asarray(uneven_cells(seed, rows, cols))
+    return Partial(sinh_law, g, jnp.asarray(0.21))
+
+
+def after_steps(n, drive, law, array):
+    """Where a cold start is after `n` steps at most."""
+    rest = jnp.zeros((len(drive), *law(drive[0, 0], drive[0, 0]).shape))
+    return solve_law(drive, law, array_params(array), rest, rest, 1e-13, n)

@@ -14,7 +14,6 @@ from rram_jax.errors import InputError
 from tests.helpers import (
     assert_gradient,
     dense_crossbar,
-    is_one_sentence,
     uneven_cells,
     without_type_checks,
 )
@@ -279,62 +278,6 @@ def test_gradients_at_the_corners_are_finite(array):
     ):
         for slope in jax.grad(of, (0, 1))(drive, cells):
             assert bool(jnp.isfinite(slope).all())
-
-
-@pytest.mark.parametrize(
-    ("drive", "g"),
-    [
-        ((3,), (4, 3)),
-        ((2, 3), (4, 3)),
-        ((4,), (4,)),
-        ((), (4, 3)),
-        ((2, 4), (3, 4, 3)),
-        ((4,), (4, 0)),
-    ],
-)
-def test_shapes_that_do_not_fit(drive, g):
-    with without_type_checks(), pytest.raises(InputError) as error:
-        solve_crossbar(jnp.zeros(drive), jnp.zeros(g), UNEVEN)
-    assert str(drive) in str(error.value)
-    assert str(g) in str(error.value)
-    assert is_one_sentence(error.value)
-
-
-@pytest.mark.parametrize(
-    ("values", "what"),
-    [
-        ({"drive": [0.1, np.nan]}, "drive holds a NaN"),
-        ({"g": [[1e-4, np.inf, 0], [0, 0, 0]]}, "conductance holds a NaN"),
-        ({"g": [[1e-4, -2e-5, 0], [0, 0, 0]]}, "-2e-05 S"),
-        ({"tolerance": 0.0}, "between 0 and 1"),
-        ({"r_wire_bl": -1.0}, "r_wire_bl is a resistance"),
-        ({"r_driver": math.nan}, "r_driver is a resistance"),
-    ],
-)
-def test_values_no_array_has(values, what):
-    params = array_params(UNEVEN)
-    for name in ("r_wire_bl", "r_driver"):
-        if name in values:
-            params = dataclasses.replace(params, **{name: jnp.asarray(values[name])})
-    drive = jnp.asarray(values.get("drive", [0.1, 0.2]))
-    g = jnp.asarray(values.get("g", [[1e-4, 2e-5, 0], [0, 0, 0]]))
-    with pytest.raises(InputError, match=what) as error:
-        solve_crossbar(drive, g, params, tolerance=values.get("tolerance", 1e-6))
-    assert is_one_sentence(error.value)
-
-
-def test_what_result_says():
-    g, drive = uneven_cells(1, 6, 5), np.ones(6)
-    single = solve_crossbar(jnp.float32(drive), jnp.float32(g), UNEVEN, tolerance=1e-12)
-    assert "float32 rounding; ask for a tolerance of 1e-" in single.result
-    assert "x64" in single.result
-    # Traced values cannot be refused: the solution says it.
-    bad = jax.jit(partial(solve_crossbar, array=UNEVEN))(
-        jnp.asarray([drive, np.nan * drive]), jnp.asarray(g)
-    )
-    assert "NaN" in bad.result
-    np.testing.assert_array_equal(bad.status == 3, [False, True])
-    assert bool(jnp.isfinite(bad.voltage[0]).all())
 
 
 def test_arrays_of_a_batch():

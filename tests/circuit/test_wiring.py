@@ -5,12 +5,15 @@ import pytest
 
 from rram_jax.circuit.config import TileConfig, tile_grid
 from rram_jax.circuit.wiring import (
+    Resistor,
     layer_resistors,
     multiport_resistors,
+    port_admittance,
     sensed_transfer,
     tile_places,
 )
-from tests.helpers import solve_resistors, uneven_cells
+from rram_jax.errors import InputError
+from tests.helpers import is_one_sentence, solve_resistors, uneven_cells
 
 # Three row tiles of 4, 4 and 2 rows; two column tiles of 4 and 2 columns, c = 2.
 TILE = TileConfig(
@@ -121,3 +124,11 @@ def test_a_deck_can_be_written_from_it(reduce):
         assert type(r) is float
         assert 0 < r < np.inf
         assert f"{a}{b}".replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize("r", [0.0, -5.0, np.nan])
+def test_resistors_that_join_two_nodes(r):
+    parts = [Resistor("a", "b", 10.0), Resistor("b", "c", r)]
+    with pytest.raises(InputError, match="nodes b and c") as error:
+        port_admittance(parts, ["a", "c"])
+    assert is_one_sentence(error.value)
