@@ -131,7 +131,12 @@ def _design_layer(layer, device, circuit, card, last, wires):
     c = layer.columns_per_output
     is_lrs = cells_of(jnp.asarray(layer.weights, jnp.int32))
     clocks = circuit.output_clocks if last else 1
-    wanted = dict(t_slot=circuit.t_slot, i_bias=circuit.i_bias, clocks_per_slot=clocks)
+    wanted = dict(
+        t_slot=circuit.t_slot,
+        i_bias=circuit.i_bias,
+        clocks_per_slot=clocks,
+        asynchronous=last,
+    )
     r_pos, r_neg = card.driver_resistance(NeuronConfig(v_full=8e-3, **wanted))
     tile = dataclasses.replace(circuit.tile, r_driver_pos=r_pos, r_driver_neg=r_neg)
     conductance = mean_conductance(is_lrs, device.params())

@@ -17,7 +17,6 @@ from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import T_OUT_ZERO, V_CM
-from rram_jax.neuron.mismatch import MISMATCHED
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.neuron import (
@@ -121,7 +120,8 @@ def network_deck(
         resistors = ARRAYS[array](
             resistance, layer.tile, layer.layer.columns_per_output
         )
-        parts += [bias_instance(str(k)), phase.text, *_array(k, resistors)]
+        bias = bias_instance(str(k), asynchronous=layer.neuron.asynchronous)
+        parts += [bias, phase.text, *_array(k, resistors)]
         parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
         if k > 0:
             parts += _inner_inputs(
@@ -157,8 +157,16 @@ def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
     lines = []
     for j, shifts in enumerate(delvto):
         name = f"{k}_{j}"
-        named = dict(zip(MISMATCHED, map(float, shifts), strict=True))
-        lines.append(neuron_instance(str(k), name, f"s{name}", named))
+        named = dict(zip(layer.neuron.mismatched, map(float, shifts), strict=True))
+        lines.append(
+            neuron_instance(
+                str(k),
+                name,
+                f"s{name}",
+                named,
+                asynchronous=layer.neuron.asynchronous,
+            )
+        )
         lines.append(f"Cs{name} s{name} 0 {C_BIT_LINE:g}")
         if not last:
             lines.append(pulse_gate_instance(str(k), name))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rram_jax.neuron.config import LEAD, V_CM, V_DD, V_PRE, NeuronConfig
-from rram_jax.ngspice.neuron import BLOCKS, decision_instant
+from rram_jax.ngspice.neuron import BLOCKS, decision_instant, phase_names
 
-PHASES = ("az", "azb", "rs", "rsb", "ref", "clk", "en")
-"""Ideal sources of a layer, whose energy is counted as `phases`."""
+INNER = ("s", "out", "dum", "q")
+"""Nodes of one neuron; the copy `dum` comes with a latch only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class DeckPlan:
     @property
     def phases(self) -> list[str]:
         """Nodes of the ideal clocks and phases; their sources are called V<node>."""
-        return [f"{name}{k}" for k in range(len(self.neurons)) for name in PHASES]
+        return [f"{x}{k}" for k, c in enumerate(self.neurons) for x in phase_names(c)]
 
 
 def saved_vectors(plan: DeckPlan, watch: tuple[int, int] | None) -> list[str]:
@@ -55,7 +55,8 @@ def saved_vectors(plan: DeckPlan, watch: tuple[int, int] | None) -> list[str]:
     ]
     if watch:
         k, j = watch
-        nodes += [f"{name}{k}_{j}" for name in ("s", "out", "dum", "q")]
+        inner = ("s", "out", "q") if plan.neurons[k].asynchronous else INNER
+        nodes += [f"{name}{k}_{j}" for name in inner]
     sources = [f"vdd_{block}" for block in BLOCKS] + ["vpre"]
     sources += [f"v{name}" for name in (*plan.levels, *plan.phases)]
     volts = dict.fromkeys((*nodes, *plan.phases))
@@ -134,13 +135,40 @@ def energy_by_block(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> dict[str,
 def decode_counts(
     data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
 ) -> np.ndarray:
-    """Counts [n] of layer k from v(q{k}_{j}): decisions up to the first 0."""
-    instants = decision_instant(t_pulse, np.arange(config.decisions) + 0.9, config)
+    """Counts [n] of layer k from v(q{k}_{j}): decisions up to the first 0.
+
+    A latch is read 0.9 clocks after its edge. Of a continuous comparator the counter
+    sees q as it is at each of its edges.
+    """
+    after = 0.0 if config.asynchronous else 0.9
+    instants = decision_instant(t_pulse, np.arange(config.decisions) + after, config)
     time = data["time"]
     high = np.stack(
         [np.interp(instants, time, data[f"v(q{k}_{j})"]) > V_DD / 2 for j in range(n)]
     )
     return np.where(high.all(1), config.decisions, high.argmin(1))
+
+
+def decode_crossings(
+    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
+) -> np.ndarray:
+    """Positions [n, slots] at which v(q{k}_{j}) of continuous comparators falls.
+
+    Its first fall in the ramp, up to half a slot before the first and behind the last
+    decision; NaN where there is none.
+    """
+    start, end = decision_instant(t_pulse, np.array([0, config.decisions]), config)
+    start, time = start - 0.5 * config.t_slot, data["time"]
+    out = np.full(n, np.nan)
+    for j in range(n):
+        q = data[f"v(q{k}_{j})"] - V_DD / 2
+        falls = np.flatnonzero((q[:-1] > 0) & (q[1:] <= 0))
+        at = time[falls] + q[falls] / (q[falls] - q[falls + 1]) * (
+            time[falls + 1] - time[falls]
+        )
+        at = at[(at > start) & (at < end)]
+        out[j] = (at[0] - start) / config.t_slot if len(at) else np.nan
+    return out
 
 
 def decode_codes(

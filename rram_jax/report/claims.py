@@ -169,8 +169,9 @@ def _neuron_rows(run, card):
             if on
             else "off in this run",
             "single column, random neurons that no fit saw",
-            f"{percent(table.equal)} of codes equal,"
-            f" {percent(table.within_1)} within 1",
+            f"{percent(table.hidden.equal)} of codes equal,"
+            f" {percent(table.hidden.within_1)} within 1; counts"
+            f" {percent(table.output.equal)}, {percent(table.output.within_1)}",
         )
     )
     hidden = run.config.neurons[0]
