@@ -116,8 +116,8 @@ class SlopeTable:
     """What a threshold shift of one transistor does to one kind of neuron."""
 
     equal: float
-    """[-] Share of counts of neurons with random thresholds that the model gives exactly
-    (middle of the grid, staircases and draws not used in any fit)."""
+    """[-] Share of counts of neurons with random thresholds that the model gives
+    exactly (middle of the grid, staircases and draws not used in any fit)."""
 
     within_1: float
     """[-] Share of them that it gives within one."""

@@ -258,20 +258,13 @@ def _simulate_cases(
     delvto = [case for case in cases for _ in positions]
     run = simulate_columns(config, stairs, delvto)
 
-    def part(values, i):
-        n = len(positions)
-        return None if values is None else values[i * n : (i + 1) * n]
-
-    return [
-        dataclasses.replace(
-            run,
-            counts=part(run.counts, i),
-            difference=part(run.difference, i),
-            position=part(run.position, i),
-            pulse_width=part(run.pulse_width, i),
-        )
-        for i in range(len(cases))
-    ]
+    fields = ("counts", "difference", "position", "pulse_width")
+    every = {name: getattr(run, name) for name in fields}
+    n, runs = len(positions), []
+    for i in range(0, len(stairs), n):
+        part = {k: v if v is None else v[i : i + n] for k, v in every.items()}
+        runs.append(dataclasses.replace(run, **part))
+    return runs
 
 
 def check_mismatch(

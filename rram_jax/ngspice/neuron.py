@@ -28,7 +28,6 @@ from rram_jax.neuron.config import (
     LEAD,
     SLOTS,
     T_FREE,
-    T_OUT_ZERO,
     T_RESET,
     V_CM,
     V_DD,
@@ -317,8 +316,7 @@ def neuron_instance(
         f" vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_gm gm{tag}{shift['gm']}"
     )
     start = (
-        f".nodeset v(out{n})={V_PRE} v(xg{n}.hold)={V_PRE}"
-        f" v(xg{n}.ga)=1 v(xg{n}.t)=1.1"
+        f".nodeset v(out{n})={V_PRE} v(xg{n}.hold)={V_PRE} v(xg{n}.ga)=1 v(xg{n}.t)=1.1"
     )
     if asynchronous:
         compare = f"Xl{n} out{n} vpre q{n} vbc{tag} vdd_latch comparator"

@@ -11,6 +11,7 @@ from rram_jax.neuron.config import (
     T_OUT_ZERO,
     V_CM,
     V_DD,
+    V_PRE,
     V_READ,
     NeuronConfig,
 )
@@ -51,9 +52,9 @@ class ColumnRun:
     counts: np.ndarray
     """[n] Decisions up to the first 0."""
 
-    difference: np.ndarray | None
-    """[n, decisions] Volts of out above dum at the start of each clock edge; None with
-    a continuous comparator."""
+    difference: np.ndarray
+    """[n, decisions] Volts of out above dum, or above v_pre where there is no copy, at
+    the start of each decision."""
 
     position: np.ndarray | None
     """[n, slots] Crossings of a continuous comparator (`decode_crossings`); None with a
@@ -76,7 +77,6 @@ class ColumnRun:
         """[n, slots] Crossings of out through dum + threshold [V], or of q."""
         if self.position is not None:
             return self.position
-        assert self.difference is not None, "a run without crossings"
         return crossings(self.difference, threshold, config)
 
 
@@ -182,7 +182,8 @@ def simulate_conversions(
         part = (time >= start) & (time <= end * (1 + 1e-9))
         data = {name: wave[part] for name, wave in run.data.items()}
         pulse = t_pulse + n * config.t_period
-        runs.append(_read(config, data, len(staircases), pulse, end - start, run.cpu_s))
+        t = float(end - start)
+        runs.append(_read(config, data, len(staircases), pulse, t, run.cpu_s))
         start = end
     return runs
 
@@ -194,21 +195,19 @@ def _read(config, data, n, t_pulse, t_stop, cpu_s) -> ColumnRun:
         block: float(-V_DD * np.trapezoid(data[f"i(vdd_{block})"], time))
         for block in BLOCKS
     }
-    difference = widths = None
+    instants = decision_instant(t_pulse, np.arange(config.decisions), config)
+    difference = [
+        data[f"v(out0_{j})"] - (data[f"v(dum0_{j})"] if latches else V_PRE)
+        for j in range(n)
+    ]
+    widths = None
     if latches:
-        instants = decision_instant(t_pulse, np.arange(config.decisions), config)
-        difference = np.stack(
-            [
-                np.interp(instants, time, data[f"v(out0_{j})"] - data[f"v(dum0_{j})"])
-                for j in range(n)
-            ]
-        )
         start, row_on = t_pulse - config.t_slot, V_CM + V_READ / 2
         rows = [data[f"v(rp0_{j})"] for j in range(n)]
         widths = [high_time(time, row, start, row_on) / config.t_slot for row in rows]
     return ColumnRun(
         counts=decode_counts(data, 0, n, config, t_pulse),
-        difference=difference,
+        difference=np.stack([np.interp(instants, time, d) for d in difference]),
         position=None if latches else decode_crossings(data, 0, n, config, t_pulse),
         pulse_width=np.array(widths) if latches else None,
         energy=energy,
