@@ -64,6 +64,9 @@ C_UNIT = 200e-15
 T_CLOCK_MIN = 1.1e-9
 """[s] Shortest clock period of the latch at its common mode of 0.8 V."""
 
+T_COUNTER_MIN = 0.4e-9
+"""[s] Shortest clock period of the counter behind a continuous comparator."""
+
 C_INT_MIN = 15e-15
 """[F] With a smaller integration capacitor the parasitics rule the neuron."""
 
@@ -137,11 +140,14 @@ class NeuronConfig:
                 "`NeuronConfig` needs at least one clock a slot; got clocks_per_slot ="
                 f" {self.clocks_per_slot}."
             )
-        if not self.asynchronous and self.t_clock < T_CLOCK_MIN:
+        who, shortest = "latch", T_CLOCK_MIN
+        if self.asynchronous:
+            who, shortest = "counter", T_COUNTER_MIN
+        if self.t_clock < shortest:
             raise InputError(
-                f"A latch needs a clock period of {T_CLOCK_MIN:g} s or more; got"
+                f"A {who} needs a clock period of {shortest:g} s or more; got"
                 f" {self.clocks_per_slot} clocks in a slot of {self.t_slot:g} s: take"
-                " fewer clocks, a longer slot or asynchronous=True."
+                " fewer clocks or a longer slot."
             )
         if not -2 < self.ramp_advance < 4:
             raise InputError(
