@@ -22,16 +22,18 @@ from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.neuron import (
     C_BIT_LINE,
     OPTIONS,
-    T_START,
-    PhaseText,
     bias_instance,
     driver_instance,
     input_pulse_lines,
     neuron_instance,
     neuron_subcircuits,
-    phase_lines,
     pulse_gate_instance,
     shared_lines,
+)
+from rram_jax.ngspice.phases import (
+    T_START,
+    PhaseText,
+    phase_lines,
 )
 
 ARRAYS = {"cells": layer_resistors, "multiport": multiport_resistors}
@@ -45,6 +47,12 @@ class NetworkDeck:
     design: NetworkDesign
     body: str
     phases: tuple[PhaseText, ...]
+
+    conversions: int = 1
+    """[-] Images, one after the other."""
+
+    t_period: float = 0.0
+    """[s] From one image's start to the next one's."""
 
     @property
     def t_stop(self) -> float:
@@ -61,6 +69,8 @@ class NetworkDeck:
             v_read=self.design.circuit.v_read,
             t_pulse=tuple(phase.t_pulse for phase in self.phases),
             t_stop=self.t_stop,
+            conversions=self.conversions,
+            t_period=self.t_period,
         )
 
     def image(self, codes: Sequence[int], watch: tuple[int, int] | None = None) -> str:
@@ -70,12 +80,34 @@ class NetworkDeck:
             codes: Input codes 0 to 15.
             watch: (layer, neuron) whose inner nodes are saved as well.
         """
+        return self.images([codes], watch)
+
+    def images(
+        self, codes: Sequence[Sequence[int]], watch: tuple[int, int] | None = None
+    ) -> str:
+        """The deck of several images in a row, as many as the netlist has conversions.
+
+        Raises:
+            InputError: It has another number of them.
+        """
+        if len(codes) != self.conversions:
+            raise InputError(
+                f"The netlist converts {self.conversions} images in a row; got"
+                f" {len(codes)}: write it with conversions={len(codes)}."
+            )
         first = self.design.layers[0]
         constant_codes = self.design.network.config.constant_codes
-        wanted = [*map(int, codes), *constant_codes]
-        pulses = input_pulse_lines("0", first.neuron, wanted, T_START)
+        wanted = [[*map(int, image), *constant_codes] for image in codes]
+        pulses = input_pulse_lines(
+            "0",
+            first.neuron,
+            wanted[0],
+            T_START,
+            more=wanted[1:],
+            t_period=self.t_period,
+        )
         lines = [
-            f"* {self.design.network.config.name}, one image",
+            f"* {self.design.network.config.name}, {len(codes)} image(s)",
             f".include {BODY_NAME}",
             pulses.text,
             *_drivers(0, first, pulses.nodes),
@@ -87,7 +119,11 @@ class NetworkDeck:
 
 
 def network_deck(
-    design: NetworkDesign, chip: Sequence[LayerSample], array: str
+    design: NetworkDesign,
+    chip: Sequence[LayerSample],
+    array: str,
+    *,
+    conversions: int = 1,
 ) -> NetworkDeck:
     """Write one chip's netlist.
 
@@ -95,6 +131,7 @@ def network_deck(
         design: The network's circuit.
         chip: Cells and mismatch of every layer (`chip.program.sample_chip`).
         array: One of `ARRAYS`.
+        conversions: Images in a row, each behind an auto-zero of its own.
 
     Raises:
         InputError: No such array form, or a wire without resistance, which a netlist
@@ -103,7 +140,8 @@ def network_deck(
     if array not in ARRAYS:
         raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {array!r}.")
     parts = [shared_lines(), *_levels(design), OPTIONS]
-    phases, t_start = [], T_START
+    phases, t_period = _phases(design, conversions)
+    t_start = T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
         after = design.layers[k + 1] if k + 1 < len(design.layers) else None
         parts += map(
@@ -115,7 +153,7 @@ def network_deck(
                 drivers_next=_col_tiles(after) if after else 1,
             ),
         )
-        phase = phase_lines(str(k), layer.neuron, t_start, t_start - T_OUT_ZERO)
+        phase = phases[k]
         resistance = np.asarray(sample.resistance, np.float64)
         resistors = ARRAYS[array](
             resistance, layer.tile, layer.layer.columns_per_output
@@ -124,12 +162,40 @@ def network_deck(
         parts += [bias, phase.text, *_array(k, resistors)]
         parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
         if k > 0:
-            parts += _inner_inputs(
-                k, layer, design.network.config.constant_codes, t_start
-            )
-        phases.append(phase)
+            constant = [design.network.config.constant_codes] * conversions
+            parts += _inner_inputs(k, layer, constant, t_start, t_period)
         t_start = phase.t_pulse
-    return NetworkDeck(design=design, body="\n".join(parts), phases=tuple(phases))
+    return NetworkDeck(
+        design=design,
+        body="\n".join(parts),
+        phases=tuple(phases),
+        conversions=conversions,
+        t_period=t_period,
+    )
+
+
+def _phases(design, conversions: int) -> tuple[list[PhaseText], float]:
+    """Every layer's phases, and the period [s] of images that do not overlap."""
+
+    def of_layers(n, t_period):
+        out, t_start = [], T_START
+        for k, layer in enumerate(design.layers):
+            out.append(
+                phase_lines(
+                    str(k),
+                    layer.neuron,
+                    t_start,
+                    t_start - T_OUT_ZERO,
+                    conversions=n,
+                    t_period=t_period,
+                )
+            )
+            t_start = out[-1].t_pulse
+        return out
+
+    longest = max(layer.neuron.t_period for layer in design.layers)
+    t_period = max(longest, of_layers(1, longest)[-1].t_end - T_START)
+    return of_layers(conversions, t_period), t_period
 
 
 def _levels(design):
@@ -174,12 +240,19 @@ def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
 
 
 def _inner_inputs(
-    k: int, layer: LayerDesign, constant_codes: Sequence[int], t_start: float
+    k: int,
+    layer: LayerDesign,
+    constant_codes: Sequence[Sequence[int]],
+    t_start: float,
+    t_period: float,
 ):
     """Drivers of layer k > 0: the neurons' pulses before it, then constant ones."""
-    n_inputs = layer.is_lrs.shape[0] // 2 - len(constant_codes)
+    first, *more = constant_codes
+    n_inputs = layer.is_lrs.shape[0] // 2 - len(first)
     nodes = [(f"p{k - 1}_{i}", f"pb{k - 1}_{i}") for i in range(n_inputs)]
-    constant = input_pulse_lines(str(k), layer.neuron, constant_codes, t_start)
+    constant = input_pulse_lines(
+        str(k), layer.neuron, first, t_start, more=more, t_period=t_period
+    )
     return [constant.text, *_drivers(k, layer, [*nodes, *constant.nodes])]
 
 

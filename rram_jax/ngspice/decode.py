@@ -4,12 +4,18 @@ Knows no jax, so that a worker starts in a fraction of a second.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rram_jax.neuron.config import LEAD, V_CM, V_DD, V_PRE, NeuronConfig
-from rram_jax.ngspice.neuron import BLOCKS, decision_instant, phase_names
+from rram_jax.ngspice.neuron import (
+    BLOCKS,
+)
+from rram_jax.ngspice.phases import (
+    decision_instant,
+    phase_names,
+)
 
 INNER = ("s", "out", "dum", "q")
 """Nodes of one neuron; the copy `dum` comes with a latch only."""
@@ -33,6 +39,12 @@ class DeckPlan:
 
     t_stop: float
     """[s] End of the transient."""
+
+    conversions: int = 1
+    """[-] Images, one after the other."""
+
+    t_period: float = 0.0
+    """[s] From one image's start to the next one's."""
 
     @property
     def levels(self) -> dict[str, float]:
@@ -109,6 +121,23 @@ def read_answer(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> DeckAnswer:
         regulator_j=float(V_DD * sum(regulated)),
         peak_current_a={name: float(np.abs(i).max()) for name, i in drawn.items()},
     )
+
+
+def read_answers(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> list[DeckAnswer]:
+    """The same for each image of a deck that holds several.
+
+    An image's energies and peaks run from the end of the one before to its own end, so
+    that from the second on they hold one auto-zero.
+    """
+    answers, start = [], -np.inf
+    for n in range(plan.conversions):
+        end = plan.t_stop - (plan.conversions - 1 - n) * plan.t_period
+        part = (data["time"] >= start) & (data["time"] <= end * (1 + 1e-9))
+        shifted = tuple(t + n * plan.t_period for t in plan.t_pulse)
+        own = {name: wave[part] for name, wave in data.items()}
+        answers.append(read_answer(replace(plan, t_pulse=shifted, t_stop=end), own))
+        start = end
+    return answers
 
 
 def energy_by_block(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> dict[str, float]:

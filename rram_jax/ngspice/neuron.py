@@ -1,4 +1,4 @@
-"""The neuron as ngspice subcircuits, with the sources that clock a layer of them.
+"""The neuron as ngspice subcircuits; `rram_jax.ngspice.phases` clocks a layer of them.
 
                   vdd                   clocks, phases and reference gate: one a layer
                    |
@@ -19,20 +19,14 @@ carry the neuron's name, everything that a layer shares its tag.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from PySpice.Spice.Netlist import SubCircuit
 
 from rram_jax.neuron.config import (
     C_HOLD,
-    LEAD,
-    SLOTS,
-    T_FREE,
-    T_RESET,
     V_CM,
     V_DD,
     V_PRE,
-    WARM_UP,
     NeuronConfig,
 )
 from rram_jax.neuron.transistors import (
@@ -48,10 +42,8 @@ from rram_jax.neuron.transistors import (
     RESET,
     Transistor,
 )
+from rram_jax.ngspice.phases import steps
 from rram_jax.spice_files import spice_dir
-
-EDGE = 100e-12
-"""[s] Rise and fall of ideal phases."""
 
 L_MIN = 0.15e-6
 """[m] Gate length of logic and switches."""
@@ -61,10 +53,6 @@ C_COUNTER = 50e-15
 
 C_BIT_LINE = 0.5e-12
 """[F] Bit lines and strap of one output, lumped at its sensed node."""
-
-T_START = 20e-9
-"""[s] The first integration starts; auto-zero is closed from the operating point until
-shortly before."""
 
 OPTIONS = ".option method=gear reltol=1e-3"
 """Codes and counts as with reltol 1e-4; trap, bypass and a larger trtol moved some."""
@@ -352,128 +340,41 @@ class InputPulses:
 
 
 def input_pulse_lines(
-    tag: str, config: NeuronConfig, codes: Sequence[int], t_start: float
+    tag: str,
+    config: NeuronConfig,
+    codes: Sequence[int],
+    t_start: float,
+    *,
+    more: Sequence[Sequence[int]] = (),
+    t_period: float = 0.0,
 ) -> InputPulses:
     """One buffer an input, fed by ideal pulses of `code` slots from `t_start` on.
 
     The buffers of inputs with one code have equal inputs and equal loads, so they are
     written as one with as many parallel copies (`k`): the same currents for a
     fraction of the transistors to compute.
-    """
-    lines = []
-    for code in sorted(set(codes)):
-        end = t_start + code * config.t_slot
-        high = [(t_start, V_DD), (end, -V_DD)] if code else []
-        lines.append(steps(f"x{tag}_{code}", 0.0, high))
-        lines.append(
-            f"Xi{tag}_{code} x{tag}_{code} pi{tag}_{code} pbi{tag}_{code} vdd_driver"
-            f" buf{tag} k={list(codes).count(code)}"
-        )
-    nodes = [(f"pi{tag}_{code}", f"pbi{tag}_{code}") for code in codes]
-    return InputPulses(text="\n".join(lines), nodes=nodes)
-
-
-def steps(node: str, first: float, changes: Sequence[tuple[float, float]]) -> str:
-    """Ideal source `V<node>`: level `first`, and steps (instant [s], height [V]).
-
-    Steps may overlap: their heights add.
-    """
-    instants = sorted({0.0, *(t for t, _ in changes), *(t + EDGE for t, _ in changes)})
-
-    def level(at: float) -> float:
-        return first + sum(v * min(max((at - t) / EDGE, 0), 1) for t, v in changes)
-
-    # Two instants closer than the text's digits would be a step without a width.
-    texts = [(f"{t:.9g}", f"{level(t):.9g}") for t in instants]
-    kept = [next(group) for _, group in groupby(texts, key=lambda x: x[0])]
-    return f"V{node} {node} 0 PWL(" + " ".join(f"{t} {v}" for t, v in kept) + ")"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhaseText:
-    """Clocks and phases of one layer."""
-
-    text: str
-    t_pulse: float
-    """[s] Start of the output pulses, which is the start of the next layer."""
-    t_end: float
-    """[s] Everything of this layer is over; a deck may stop here."""
-
-
-def phase_names(config: NeuronConfig) -> tuple[str, ...]:
-    """Ideal sources of a layer; clock and pulse gates come with a latch only."""
-    common = ("az", "azb", "rs", "rsb", "ref")
-    return common if config.asynchronous else (*common, "clk", "en")
-
-
-def decision_instant(t_pulse: float, k, config: NeuronConfig):
-    """[s] Start of decision k (a number or an array): clock edge, or counter's."""
-    return t_pulse - LEAD + config.t_delay + k * config.t_clock
-
-
-def phase_lines(
-    tag: str,
-    config: NeuronConfig,
-    t_start: float,
-    t_zero: float,
-    *,
-    conversions: int = 1,
-    t_period: float | None = None,
-) -> PhaseText:
-    """Ideal sources of one layer: `phase_names`, each with its tag.
-
-        az   ~~|___________________________|~~~~~~|______     closed from the operating
-        rs   ___|~|___________________|~|___________|~|__     point to the first t_zero
-        ref  ======|__-v_shift__|==|~~~ v_full ~~~|======|
-                   integration     ramp            auto-zero  next integration
 
     Args:
         tag: Layer.
         config: Its neurons.
-        t_start: [s] Its first integration starts, and lasts 15 slots.
-        t_zero: [s] Its first auto-zero ends, closed from the operating point on.
-        conversions: One after the other, with reset, auto-zero and reset between.
-        t_period: [s] From one start to the next: the layer's own by default, and the
-            longest of all where layers work together.
-
-    Returns:
-        The text; `t_pulse` is the first conversion's, `t_end` the last one's.
+        codes: Of every input.
+        t_start: [s] The pulses' start.
+        more: Codes of every input for the conversions that follow.
+        t_period: [s] From one conversion's start to the next.
     """
-    period = config.t_period if t_period is None else t_period
-    zero = [(t_zero, -V_DD)]
-    reset, clock, reference, enable = [], [], [], []
-    t_pulse = t_start + (SLOTS + 1) * config.t_slot
-    for n in range(conversions):
-        start, pulse = t_start + n * period, t_pulse + n * period
-        zeroed = t_zero + n * period
-        if n:
-            close = zeroed - config.t_auto_zero
-            zero += [(close, V_DD), (zeroed, -V_DD)]
-            reset += [(close - 1e-9 - T_RESET, V_DD), (close - 1e-9, -V_DD)]
-        reset += [(zeroed + 1e-9, V_DD), (start - T_FREE, -V_DD)]
-        for k in range(-WARM_UP, config.decisions):
-            t = decision_instant(pulse, k, config)
-            clock += [(t, V_DD), (t + 0.45 * config.t_clock, -V_DD)]
-        advance = config.t_delay + config.ramp_advance * config.t_slot
-        reference += [
-            (start, -config.v_shift),
-            (start + SLOTS * config.t_slot, config.v_shift),
-            (decision_instant(pulse, 0, config) - advance, config.v_full),
-            (decision_instant(pulse, config.decisions, config), -config.v_full),
-        ]
-        enable += [(pulse, V_DD), (pulse + SLOTS * config.t_slot, -V_DD)]
-    sources = {
-        "az": (V_DD, zero),
-        "azb": (0.0, [(t, -v) for t, v in zero]),
-        "rs": (0.0, reset),
-        "rsb": (V_DD, [(t, -v) for t, v in reset]),
-        "ref": (V_CM, reference),
-        "clk": (0.0, clock),
-        "en": (0.0, enable),
-    }
-    last = t_pulse + (conversions - 1) * period
-    return PhaseText(
-        text="\n".join(steps(f"{x}{tag}", *sources[x]) for x in phase_names(config)),
-        t_pulse=t_pulse,
-        t_end=last + (SLOTS + 1) * config.t_slot + config.t_delay,
-    )
+    trains = list(zip(codes, *more, strict=True))
+    names = {train: f"{tag}_{'_'.join(map(str, train))}" for train in trains}
+    lines = []
+    for train in sorted(names):
+        name, high = names[train], []
+        for n, code in enumerate(train):
+            start = t_start + n * t_period
+            end = start + code * config.t_slot
+            high += [(start, V_DD), (end, -V_DD)] if code else []
+        lines.append(steps(f"x{name}", 0.0, high))
+        lines.append(
+            f"Xi{name} x{name} pi{name} pbi{name} vdd_driver"
+            f" buf{tag} k={trains.count(train)}"
+        )
+    nodes = [(f"pi{names[train]}", f"pbi{names[train]}") for train in trains]
+    return InputPulses(text="\n".join(lines), nodes=nodes)

@@ -20,17 +20,19 @@ from rram_jax.ngspice.neuron import (
     BLOCKS,
     C_BIT_LINE,
     OPTIONS,
-    T_START,
     bias_instance,
-    decision_instant,
     driver_instance,
     gm_cell,
     neuron_instance,
     neuron_subcircuits,
-    phase_lines,
     pulse_gate_instance,
     row_driver,
     shared_lines,
+)
+from rram_jax.ngspice.phases import (
+    T_START,
+    decision_instant,
+    phase_lines,
     steps,
 )
 from rram_jax.ngspice.runner import run_deck

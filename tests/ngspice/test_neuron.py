@@ -26,9 +26,11 @@ from rram_jax.ngspice.neuron import (
     latch,
     neuron_instance,
     neuron_subcircuits,
-    phase_lines,
     pulse_gate,
     shared_lines,
+)
+from rram_jax.ngspice.phases import (
+    phase_lines,
     steps,
 )
 from rram_jax.ngspice.runner import run_deck
@@ -192,6 +194,19 @@ def test_inputs_with_one_code_share_a_source():
     at = np.array([19e-9, 21e-9, 34e-9, 36e-9])
     np.testing.assert_allclose(level(pulses.text, "x0_3", at), [0, V_DD, V_DD, 0])
     np.testing.assert_allclose(level(pulses.text, "x0_0", at), 0)
+
+
+def test_inputs_of_images_in_a_row():
+    pulses = input_pulse_lines(
+        "0", HIDDEN, [3, 0, 3], 20e-9, more=[[2, 0, 2]], t_period=300e-9
+    )
+    lines = pulses.text.splitlines()
+    assert "Xi0_3_2 x0_3_2 pi0_3_2 pbi0_3_2 vdd_driver buf0 k=2" in lines
+    assert pulses.nodes[0] == pulses.nodes[2] == ("pi0_3_2", "pbi0_3_2")
+    at = np.array([21e-9, 34e-9, 36e-9, 321e-9, 329e-9, 331e-9])
+    expected = [V_DD, V_DD, 0, V_DD, V_DD, 0]
+    np.testing.assert_allclose(level(pulses.text, "x0_3_2", at), expected)
+    np.testing.assert_allclose(level(pulses.text, "x0_0_0", at), 0)
 
 
 def test_counts_end_at_the_first_zero():
