@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rram_jax.neuron.config import LEAD, V_CM, V_DD, V_PRE, NeuronConfig
-from rram_jax.ngspice.neuron import (
-    BLOCKS,
-)
-from rram_jax.ngspice.phases import (
-    decision_instant,
-    phase_names,
-)
+from rram_jax.ngspice.neuron import BLOCKS
+from rram_jax.ngspice.phases import decision_instant, phase_names, ramp_instant
+
+T_SETTLE = 3.5e-9
+"""[s] After the reference's step crossings follow the model to 0.02 slots; 2 ns after
+it they are 0.06 slots early."""
 
 INNER = ("s", "out", "dum", "q")
 """Nodes of one neuron; the copy `dum` comes with a latch only."""
@@ -183,11 +182,12 @@ def decode_crossings(
 ) -> np.ndarray:
     """Positions [n, slots] at which v(q{k}_{j}) of continuous comparators falls.
 
-    Its first fall in the ramp, up to half a slot before the first and behind the last
-    decision; NaN where there is none.
+    Its first fall after the first decision; NaN where there is none in the ramp, or
+    where the reference's step had not settled when `out` crossed.
     """
-    start, end = decision_instant(t_pulse, np.array([0, config.decisions]), config)
-    start, time = start - 0.5 * config.t_slot, data["time"]
+    first, end = decision_instant(t_pulse, np.array([0, config.decisions]), config)
+    settled = ramp_instant(t_pulse, config) + T_SETTLE + config.t_delay
+    start, time = max(first, settled), data["time"]
     out = np.full(n, np.nan)
     for j in range(n):
         q = data[f"v(q{k}_{j})"] - V_DD / 2
@@ -196,7 +196,7 @@ def decode_crossings(
             time[falls + 1] - time[falls]
         )
         at = at[(at > start) & (at < end)]
-        out[j] = (at[0] - start) / config.t_slot if len(at) else np.nan
+        out[j] = 0.5 + (at[0] - first) / config.t_slot if len(at) else np.nan
     return out
 
 

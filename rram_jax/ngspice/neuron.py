@@ -22,13 +22,7 @@ from dataclasses import dataclass
 
 from PySpice.Spice.Netlist import SubCircuit
 
-from rram_jax.neuron.config import (
-    C_HOLD,
-    V_CM,
-    V_DD,
-    V_PRE,
-    NeuronConfig,
-)
+from rram_jax.neuron.config import C_HOLD, V_CM, V_DD, V_PRE, NeuronConfig
 from rram_jax.neuron.transistors import (
     AUTO_ZERO,
     BIAS,

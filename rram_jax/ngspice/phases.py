@@ -57,8 +57,16 @@ def phase_names(config: NeuronConfig) -> tuple[str, ...]:
 
 
 def decision_instant(t_pulse: float, k, config: NeuronConfig):
-    """[s] Start of decision k (a number or an array): clock edge, or counter's."""
+    """[s] Start of decision k (a number or an array): a latch's edge, or a counter's.
+
+    The counter's are later by the comparator's delay.
+    """
     return t_pulse - LEAD + config.t_delay + k * config.t_clock
+
+
+def ramp_instant(t_pulse: float, config: NeuronConfig) -> float:
+    """[s] Start of the reference's step, `ramp_advance` before the first decision."""
+    return t_pulse - LEAD - config.ramp_advance * config.t_slot
 
 
 def phase_lines(
@@ -72,10 +80,10 @@ def phase_lines(
 ) -> PhaseText:
     """Ideal sources of one layer: `phase_names`, each with its tag.
 
-        az   ~~|___________________________|~~~~~~|______     closed from the operating
-        rs   ___|~|___________________|~|___________|~|__     point to the first t_zero
-        ref  ======|__-v_shift__|==|~~~ v_full ~~~|======|
-                   integration     ramp            auto-zero  next integration
+        az   ~~~|_______________________________________|~~~~~~~~|_________________
+        rs   ____|~|_________________________________|~|___________|~|_____________
+        ref  =======|__ - v_shift __|==|~~ v_full ~~|=================|__ - v_shift
+             zero    integration        ramp             auto-zero     integration
 
     Args:
         tag: Layer.
@@ -104,11 +112,10 @@ def phase_lines(
         for k in range(-WARM_UP, config.decisions):
             t = decision_instant(pulse, k, config)
             clock += [(t, V_DD), (t + 0.45 * config.t_clock, -V_DD)]
-        advance = config.t_delay + config.ramp_advance * config.t_slot
         reference += [
             (start, -config.v_shift),
             (start + SLOTS * config.t_slot, config.v_shift),
-            (decision_instant(pulse, 0, config) - advance, config.v_full),
+            (ramp_instant(pulse, config), config.v_full),
             (decision_instant(pulse, config.decisions, config), -config.v_full),
         ]
         enable += [(pulse, V_DD), (pulse + SLOTS * config.t_slot, -V_DD)]

@@ -220,7 +220,7 @@ def test_images_in_a_row_answer_as_each_alone(design):
     assert np.abs(np.subtract(second.counts, alone.counts)).max() <= 1
     assert second.energy_j["gm"] > alone.energy_j["gm"]
     with pytest.raises(InputError, match="converts 1 images"):
-        deck.images([CODES[0], CODES[1]])
+        deck.images([[0] * SIZES[0]] * 2)
 
 
 @pytest.mark.ngspice

@@ -223,18 +223,21 @@ def test_counts_end_at_the_first_zero():
 def test_crossings_are_the_falls_of_q():
     first = 10e-9 - LEAD + OUTPUT.t_delay
     time = np.linspace(0, 120e-9, 1201)
-    ends = np.array([first + 3.2 * 5e-9, first - 0.3 * 5e-9, 5e-9, 200e-9])
+    ends = np.array([first + 3.2 * 5e-9, first + 0.3 * 5e-9, first - 1e-9, 200e-9])
     data = {
         f"v(q0_{j})": V_DD * np.clip(0.5 - (time - end) / 1e-9, 0, 1)
         for j, end in enumerate(ends)
     }
     data["time"] = time
     got = decode_crossings(data, 0, 4, OUTPUT, 10e-9)
-    # Decision 0 is position 0.5; before the ramp and behind it there is none.
-    np.testing.assert_allclose(got[:2], [3.7, 0.2], atol=1e-6)
+    # Decision 0 is position 0.5; before it and behind the ramp there is none.
+    np.testing.assert_allclose(got[:2], [3.7, 0.8], atol=1e-6)
     assert np.isnan(got[2:]).all()
+    # The step is 1.5 ns before decision 0, and another 1.5 ns are too few.
+    early = dataclasses.replace(OUTPUT, ramp_advance=0.3)
+    assert np.isnan(decode_crossings(data, 0, 4, early, 10e-9)[1])
     counts = decode_counts(data, 0, 4, OUTPUT, 10e-9)
-    np.testing.assert_array_equal(counts, [13, 0, 0, 60])
+    np.testing.assert_array_equal(counts, [13, 2, 0, 60])
 
 
 def test_codes_are_pulse_widths():
