@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -19,8 +20,9 @@ from rram_jax.neuron.card import (
     KindTable,
     MismatchTable,
     NeuronCard,
+    SlopeTable,
 )
-from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 
 GROUND = "v_cm"
 """Node at 0 V in `solve_resistors`."""
@@ -166,8 +168,15 @@ def neuron_card(**hidden_and_output) -> NeuronCard:
     }
     columns |= {"gain": (1.0,) * n, "v_full": (1e-3, 0.5)}
     columns |= {name: (value,) * n for name, value in hidden_and_output.items()}
-    columns |= {"clocks_per_slot": 1, "window": 1.8e-7}
-    none = {name: (0.0,) * n for name in MISMATCHED}
+    columns |= {"clocks_per_slot": 1, "asynchronous": False, "window": 1.8e-7}
+
+    def without_slopes(names):
+        none = {name: (0.0,) * n for name in names}
+        v_full = columns["v_full"]
+        return SlopeTable(
+            equal=1.0, within_1=1.0, v_full=v_full, offset=none, gain=none
+        )
+
     return NeuronCard(
         name="perfect",
         source="Made up for a test.",
@@ -186,16 +195,35 @@ def neuron_card(**hidden_and_output) -> NeuronCard:
             r_driver=16.0, g_row=5e-3, r_pos=15.0, r_neg=18.0, r_rest=16.0
         ),
         hidden=KindTable(**columns),
-        output=KindTable(**columns | {"clocks_per_slot": 4}),
+        output=KindTable(**columns | {"clocks_per_slot": 4, "asynchronous": True}),
         mismatch=MismatchTable(
             a_vt=4e-9,
-            equal=1.0,
-            within_1=1.0,
-            v_full=(1e-3, 0.5),
-            offset=none,
-            gain=none,
+            hidden=without_slopes(MISMATCHED),
+            output=without_slopes(MISMATCHED_ASYNCHRONOUS),
         ),
     )
+
+
+def with_slopes(
+    card: NeuronCard,
+    offset: Callable[[int], float],
+    gain: Callable[[int], float] = lambda k: 0.0,
+) -> NeuronCard:
+    """The card with slopes by the transistor's place in a draw, at every full scale."""
+
+    def changed(table: SlopeTable) -> SlopeTable:
+        slopes = {
+            part: {
+                name: (of(k),) * len(table.v_full)
+                for k, name in enumerate(getattr(table, part))
+            }
+            for part, of in (("offset", offset), ("gain", gain))
+        }
+        return dataclasses.replace(table, **slopes)
+
+    kinds = {kind: getattr(card.mismatch, kind) for kind in ("hidden", "output")}
+    new = {kind: changed(table) for kind, table in kinds.items()}
+    return dataclasses.replace(card, mismatch=dataclasses.replace(card.mismatch, **new))
 
 
 def write_card(card, folder: Path) -> str:

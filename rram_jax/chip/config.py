@@ -127,7 +127,7 @@ class CircuitConfig:
     """[A] Tail current of a neuron."""
 
     output_clocks: int = 4
-    """[-] Decisions a slot of the output layer's comparators."""
+    """[-] Edges a slot of the counter that reads the output layer's comparators."""
 
     neuron_card: str = "gmc-130nm"
     """Preset or path of the neuron card."""

@@ -135,8 +135,14 @@ def _design_layer(layer, device, circuit, card, last, wires):
     c = layer.columns_per_output
     is_lrs = cells_of(jnp.asarray(layer.weights, jnp.int32))
     clocks = circuit.output_clocks if last else 1
-    wanted = dict(t_slot=circuit.t_slot, i_bias=circuit.i_bias, clocks_per_slot=clocks)
-    r_pos, r_neg = card.driver_resistance(NeuronConfig(v_full=8e-3, **wanted))
+    neuron = NeuronConfig(
+        v_full=8e-3,  # until the array's gain is known
+        t_slot=circuit.t_slot,
+        i_bias=circuit.i_bias,
+        clocks_per_slot=clocks,
+        asynchronous=last,
+    )
+    r_pos, r_neg = card.driver_resistance(neuron)
     tile = dataclasses.replace(circuit.tile, r_driver_pos=r_pos, r_driver_neg=r_neg)
     conductance = mean_conductance(is_lrs, device.params())
     if wires:
@@ -155,10 +161,10 @@ def _design_layer(layer, device, circuit, card, last, wires):
     load = g.sum(0).reshape(-1, c).sum(1) / (len(layer.weights) * c * float(pair))
     sums = column_sums(layer.weights, c) / load
     gain = float((transfer * sums).sum() / (sums * sums).sum())
-    neuron = NeuronConfig(
+    neuron = dataclasses.replace(
+        neuron,
         v_full=circuit.v_read * gain * layer.z_full,
         v_shift=circuit.v_read * gain * layer.z_shift,
-        **wanted,
     )
     if wires:
         neuron = with_card(neuron, card)

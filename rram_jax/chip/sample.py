@@ -18,7 +18,7 @@ from rram_jax.device.variability import (
     stuck_state,
 )
 from rram_jax.neuron.card import NeuronCard
-from rram_jax.neuron.mismatch import MISMATCHED, draw_mismatch
+from rram_jax.neuron.mismatch import draw_mismatch
 from rram_jax.types import Array, Bool, Float, Int, Integer, Key, register_record
 
 
@@ -73,7 +73,7 @@ def sample_layer(
     if mismatch:
         delvto = draw_mismatch(neuron_key, n, design.neuron, card)
     else:
-        delvto = jnp.zeros((n, len(MISMATCHED)), jnp.float32)
+        delvto = jnp.zeros((n, len(design.neuron.mismatched)), jnp.float32)
     return LayerSample(
         is_lrs=design.is_lrs,
         stuck=draw_stuck(cell_key, design.is_lrs.shape),

@@ -12,7 +12,6 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.circuit.attenuation import AttenuationMap, mapped_transfer
 from rram_jax.circuit.encode import SLOTS, slots_on
 from rram_jax.circuit.pair import signed_transfer
-from rram_jax.neuron.mismatch import MISMATCHED
 from rram_jax.neuron.model import NeuronParams, crossing, ideal_params, to_counts
 from rram_jax.types import Array, Float, Key, register_record
 
@@ -117,9 +116,9 @@ class LayerModel:
 
 def network_model(design: NetworkDesign, circuit: str) -> tuple[LayerModel, ...]:
     """What a circuit (one of `chip.config.CIRCUITS`) makes of a design's layers."""
-    none = jnp.zeros(len(MISMATCHED), jnp.float32)
     models = []
     for layer in design.layers:
+        none = jnp.zeros(len(layer.neuron.mismatched), jnp.float32)
         neuron, slopes = ideal_params(layer.neuron), (none, none)
         if circuit == "full":
             neuron = design.card.params(layer.neuron)

@@ -1,4 +1,8 @@
-"""Fit the neuron's model to a testbench: analog crossings first, the latch after."""
+"""Fit the neuron's model to a testbench's crossings.
+
+Those of a latch come from the waveform and the counts (`fit_neuron`), those of a
+continuous comparator are the fall of its output (`fit_crossings`).
+"""
 
 from dataclasses import dataclass
 
@@ -38,7 +42,8 @@ class NeuronFit:
     """[1/V^2] See `NeuronParams`."""
 
     threshold: float
-    """[V] Of out above dum at which the latch decides: its dynamic offset."""
+    """[V] Of out above dum at which the latch decides: its dynamic offset. Zero for a
+    continuous comparator, whose offset is in `offset`."""
 
     bracket: float
     """[V] Half the interval in which the counts leave the threshold."""
@@ -92,7 +97,7 @@ def fit_neuron(
     counts: np.ndarray,
     config: NeuronConfig,
 ) -> NeuronFit:
-    """Least squares of the model's crossings on the measured ones.
+    """The threshold of the latch, and with it `fit_crossings`.
 
     Args:
         staircases: [n, 15, V] Bit line above v_cm in each slot.
@@ -102,6 +107,25 @@ def fit_neuron(
     """
     threshold, bracket = latch_threshold(difference, counts)
     position = crossings(difference, threshold, config)
+    return fit_crossings(staircases, position, config, threshold, bracket)
+
+
+def fit_crossings(
+    staircases: np.ndarray,
+    position: np.ndarray,
+    config: NeuronConfig,
+    threshold: float = 0.0,
+    bracket: float = 0.0,
+) -> NeuronFit:
+    """Least squares of the model's crossings on the measured ones.
+
+    Args:
+        staircases: [n, 15, V] Bit line above v_cm in each slot.
+        position: [n, slots] Crossings; NaN outside the ramp.
+        config: The neurons that were measured.
+        threshold: [V] Kept in the result.
+        bracket: [V] Kept in the result.
+    """
     inside = np.isfinite(position)
     with jax.enable_x64(True):
         stairs = jnp.asarray(staircases[inside])
@@ -128,11 +152,18 @@ def fit_neuron(
 def judge(
     fit: NeuronFit,
     staircases: np.ndarray,
-    difference: np.ndarray,
+    measured: np.ndarray,
     counts: np.ndarray,
     config: NeuronConfig,
 ) -> dict[str, float]:
     """How a fit does on staircases that it has not seen.
+
+    Args:
+        fit: Made from other staircases.
+        staircases: [n, 15, V] Bit line above v_cm in each slot.
+        measured: [n, slots] Their crossings; NaN outside the ramp.
+        counts: [n] Their counts.
+        config: The neurons that were measured.
 
     Returns:
         `residual_rms` and `residual_max` [slots] of the crossings, `equal` and
@@ -141,7 +172,7 @@ def judge(
     with jax.enable_x64(True):
         position = np.asarray(crossing(jnp.asarray(staircases), fit.params(config)))
     said = np.asarray(to_counts(jnp.asarray(position), config))
-    miss = crossings(difference, fit.threshold, config) - position
+    miss = measured - position
     return {
         "residual_rms": float(np.sqrt(np.nanmean(miss**2))),
         "residual_max": float(np.nanmax(np.abs(miss))),

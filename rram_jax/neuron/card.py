@@ -16,7 +16,7 @@ from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.model import NeuronParams
-from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float
 
@@ -64,7 +64,11 @@ class KindTable:
     """One kind of neuron (hidden or output) against its full scale."""
 
     clocks_per_slot: int
-    """[-] Decisions in a slot of the ramp."""
+    """[-] Decisions in a slot of the ramp. A continuous comparator crosses alike
+    whatever reads it, so there it is only what `equal` was counted at."""
+
+    asynchronous: bool
+    """With a continuous comparator instead of a clocked latch."""
 
     window: float
     """[s] Time over which the energies were summed: one conversion, auto-zero's tail
@@ -107,7 +111,7 @@ class KindTable:
     """[J] Of one conversion: gm cell."""
 
     energy_latch: tuple[float, ...]
-    """[J] Of one conversion: latch and its set-reset latch."""
+    """[J] Of one conversion: latch and its set-reset latch, or the comparator."""
 
     energy_gate: tuple[float, ...]
     """[J] Of one conversion: pulse gate, with one pair of row drivers behind it."""
@@ -117,15 +121,12 @@ class KindTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MismatchTable:
-    """What a threshold shift of one transistor does, against the full scale."""
-
-    a_vt: float
-    """[V m] Pelgrom's coefficient: sigma = a_vt / sqrt(W L)."""
+class SlopeTable:
+    """What a threshold shift of one transistor does to one kind of neuron."""
 
     equal: float
-    """[-] Share of codes of neurons with random thresholds that the model gives exactly
-    (hidden kind, middle of the grid, staircases and draws not used in any fit)."""
+    """[-] Share of counts of neurons with random thresholds that the model gives
+    exactly (middle of the grid, staircases and draws not used in any fit)."""
 
     within_1: float
     """[-] Share of them that it gives within one."""
@@ -138,6 +139,20 @@ class MismatchTable:
 
     gain: dict[str, tuple[float, ...]]
     """[1/V] Of the crossing's gain, by transistor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MismatchTable:
+    """Threshold mismatch: how large it is and what it does."""
+
+    a_vt: float
+    """[V m] Pelgrom's coefficient: sigma = a_vt / sqrt(W L)."""
+
+    hidden: SlopeTable
+    """Neurons with a clocked latch: `MISMATCHED`."""
+
+    output: SlopeTable
+    """Neurons with a continuous comparator: `MISMATCHED_ASYNCHRONOUS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +193,18 @@ class NeuronCard:
 
     def __post_init__(self):
         check_name(self.name, "neuron card")
-        for name in ("hidden", "output", "mismatch"):
-            table = getattr(self, name)
+        if self.hidden.asynchronous or not self.output.asynchronous:
+            raise InputError(
+                f"Neuron card {self.name!r}: hidden neurons have a clocked latch and"
+                " output neurons a continuous comparator (asynchronous = true)."
+            )
+        tables = {
+            "hidden": self.hidden,
+            "output": self.output,
+            "mismatch.hidden": self.mismatch.hidden,
+            "mismatch.output": self.mismatch.output,
+        }
+        for name, table in tables.items():
             grid = table.v_full
             if len(grid) < 2 or any(a >= b for a, b in itertools.pairwise(grid)):
                 raise InputError(
@@ -197,14 +222,18 @@ class NeuronCard:
                         f"Neuron card {self.name!r}: {name}.{field} must be finite."
                     )
 
-        for part in ("offset", "gain"):
-            names = getattr(self.mismatch, part)
-            if set(names) != set(MISMATCHED):
-                raise InputError(
-                    f"Neuron card {self.name!r}: mismatch.{part} must hold a column for"
-                    f" each of {', '.join(MISMATCHED)}; it differs in"
-                    f" {', '.join(sorted(set(names) ^ set(MISMATCHED)))}."
-                )
+        for kind, wanted in (
+            ("hidden", MISMATCHED),
+            ("output", MISMATCHED_ASYNCHRONOUS),
+        ):
+            for part in ("offset", "gain"):
+                names = getattr(getattr(self.mismatch, kind), part)
+                if set(names) != set(wanted):
+                    raise InputError(
+                        f"Neuron card {self.name!r}: mismatch.{kind}.{part} must hold a"
+                        f" column for each of {', '.join(wanted)}; it differs in"
+                        f" {', '.join(sorted(set(names) ^ set(wanted)))}."
+                    )
 
     @property
     def sha256(self) -> str:
@@ -216,7 +245,8 @@ class NeuronCard:
         """The table that describes these neurons.
 
         Raises:
-            InputError: No table was measured with their clock, slot, bias or swing.
+            InputError: No table was measured with their comparator, clock, slot, bias
+                or swing.
         """
         for field in ("i_bias", "t_slot", "swing"):
             have, want = getattr(self.conditions, field), getattr(config, field)
@@ -225,13 +255,14 @@ class NeuronCard:
                     f"Neuron card {self.name!r} was measured at {field} = {have:g}, and"
                     f" the neuron has {want:g}: measure a card of its own."
                 )
-        for table in (self.hidden, self.output):
-            if table.clocks_per_slot == config.clocks_per_slot:
-                return table
+        if config.asynchronous:
+            return self.output
+        if config.clocks_per_slot == self.hidden.clocks_per_slot:
+            return self.hidden
         raise InputError(
-            f"Neuron card {self.name!r} holds {self.hidden.clocks_per_slot} or"
-            f" {self.output.clocks_per_slot} clocks a slot, and the neuron has"
-            f" {config.clocks_per_slot}."
+            f"Neuron card {self.name!r} holds latches of {self.hidden.clocks_per_slot}"
+            f" clocks a slot, and the neuron has {config.clocks_per_slot}: measure a"
+            " card of its own, or take a continuous comparator (asynchronous=True)."
         )
 
     def at(self, config: NeuronConfig, field: str) -> float:
@@ -264,13 +295,13 @@ class NeuronCard:
     def slopes(
         self, config: NeuronConfig
     ) -> tuple[Float[Array, " transistors"], Float[Array, " transistors"]]:
-        """Slopes of offset [slots/V] and gain [1/V], in the order of `MISMATCHED`."""
+        """Slopes of offset [slots/V] and gain [1/V], as `config.mismatched` orders."""
         self.kind(config)
-        table = self.mismatch
+        table = self.mismatch.output if config.asynchronous else self.mismatch.hidden
         offset, gain = (
             [
                 self._interpolate(config, table.v_full, column[name])
-                for name in MISMATCHED
+                for name in config.mismatched
             ]
             for column in (table.offset, table.gain)
         )

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.neuron.transistors import GM_CELL, LATCH, MISMATCHED
+from rram_jax.neuron.transistors import COMPARATOR, GM_CELL, LATCH
 from rram_jax.types import Array, Float, Key
 
 
 def gate_areas(config: NeuronConfig) -> tuple[float, ...]:
-    """[m^2] W L of each of `MISMATCHED`."""
+    """[m^2] W L of each of `config.mismatched`."""
     area = {f"gm_{t.name}": t.width * config.width_scale * t.length for t in GM_CELL}
     area |= {f"latch_{t.name}": t.width * t.length for t in LATCH}
-    return tuple(area[name] for name in MISMATCHED)
+    area |= {f"comparator_{t.name}": t.width * t.length for t in COMPARATOR}
+    return tuple(area[name] for name in config.mismatched)
 
 
 def draw_mismatch(
@@ -31,7 +32,7 @@ def draw_mismatch(
         JSSC 24 (1989), 10.1109/JSSC.1989.572629: sigma = A_VT / sqrt(W L).
     """
     sigma = [card.mismatch.a_vt / math.sqrt(area) for area in gate_areas(config)]
-    shape = (n, len(MISMATCHED))
+    shape = (n, len(sigma))
     return jnp.asarray(sigma, jnp.float32) * jax.random.normal(key, shape, jnp.float32)
 
 

@@ -56,10 +56,14 @@ AUTO_ZERO = _table(
 RESET = _table(
     ("rs_n", "n", "out", "rs", "vpre", "0", 1, 0.15),
     ("rs_p", "p", "out", "rsb", "vpre", "vdd", 1, 0.15),
+)
+"""Transmission gate that sets C_int to v_pre; widths for 200 fF."""
+
+COPY = _table(
     ("du_n", "n", "dum", "rs", "vpre", "0", 1, 0.15),
     ("du_p", "p", "dum", "rsb", "vpre", "vdd", 1, 0.15),
 )
-"""Transmission gates that set C_int and its copy to v_pre; widths for 200 fF."""
+"""The same for the copy of C_int that a clocked latch compares with."""
 
 LATCH = _table(
     ("tail", "n", "t", "clk", "0", "0", 6, 0.15),
@@ -84,6 +88,20 @@ LATCH = _table(
 )
 """StrongARM latch, `on` falls when inp > inn; behind it a set-reset latch of NANDs."""
 
+COMPARATOR = _table(
+    ("tail", "n", "t", "vbc", "0", "0", 4, 1),
+    ("in_p", "n", "a", "inp", "t", "0", 8, 0.5),
+    ("in_n", "n", "b", "inn", "t", "0", 8, 0.5),
+    ("mir_a", "p", "a", "a", "vdd", "vdd", 1.5, 0.8),
+    ("mir_b", "p", "b", "a", "vdd", "vdd", 1.5, 0.8),
+    ("amp", "p", "y", "b", "vdd", "vdd", 0.75, 0.8),
+    ("sink", "n", "y", "vbc", "0", "0", 1, 1),
+    ("inv_p", "p", "q", "y", "vdd", "vdd", 1, 0.5),
+    ("inv_n", "n", "q", "y", "0", "0", 0.4, 0.5),
+)
+"""Continuous comparator: q is high while inp > inn. 20 uA in the pair, 5 uA behind it,
+whatever the gm cell's bias; `rram_jax.ngspice.neuron.comparator` draws it."""
+
 BIAS = _table(
     ("bp", "p", "vbp", "vbp", "vdd", "vdd", 10, 1.5),
     ("cn", "p", "vbn", "vbp", "vdd", "vdd", 10, 1.5),
@@ -95,9 +113,23 @@ BIAS = _table(
 )
 """A layer's bias: mirrors of the gm cell's own devices, gates of its cascodes."""
 
+COMPARATOR_BIAS = _table(
+    ("cc", "p", "vbc", "vbp", "vdd", "vdd", 10, 1.5),
+    ("bc", "n", "vbc", "vbc", "0", "0", 4, 1),
+)
+"""Branch of it for continuous comparators. On the gm cells' own vbn they would pull at
+each other's integrators, by up to 0.03 slots for 32 of them."""
+
 MISMATCHED = (
     *(f"gm_{t.name}" for t in GM_CELL),
     *(f"latch_{name}" for name in ("in_p", "in_n", "n_on", "n_op", "p_on", "p_op")),
 )
-"""Transistors that get a threshold shift, in the order of a draw: the gm cell's, and
-those of the latch that move its decision."""
+"""Transistors of a neuron with a latch that get a threshold shift, in the order of a
+draw: the gm cell's, and those of the latch that move its decision."""
+
+MISMATCHED_ASYNCHRONOUS = (
+    *(f"gm_{t.name}" for t in GM_CELL),
+    *(f"comparator_{t.name}" for t in COMPARATOR if not t.name.startswith("inv")),
+)
+"""The same of a neuron with a continuous comparator. Its inverter stays out: 10 mV of
+its thresholds are 5 ps, a thousandth of a slot."""

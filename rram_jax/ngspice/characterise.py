@@ -19,8 +19,8 @@ from rram_jax.neuron.card import (
     KindTable,
     MismatchTable,
     NeuronCard,
+    SlopeTable,
 )
-from rram_jax.neuron.transistors import MISMATCHED
 from rram_jax.ngspice.farm import run_jobs
 from rram_jax.ngspice.measure import (
     MEASUREMENTS,
@@ -31,6 +31,9 @@ from rram_jax.ngspice.measure import (
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.testbench import G_ROW, driver_resistance
 from rram_jax.toml_file import parse_record
+
+KINDS = ("hidden", "output")
+"""Of neurons, as the card's tables are called."""
 
 
 def characterise(
@@ -64,7 +67,15 @@ def characterise(
 
         run_jobs(partial(measure, plan), missing, workers=workers, on_done=keep)
     card = _card(plan, {key: json.loads(paths[key].read_text()) for key in keys})
-    checked = dataclasses.replace(card.mismatch, **check_mismatch(plan, card))
+    checked = dataclasses.replace(
+        card.mismatch,
+        **{
+            kind: dataclasses.replace(
+                getattr(card.mismatch, kind), **check_mismatch(plan, card, kind)
+            )
+            for kind in KINDS
+        },
+    )
     text = tomli_w.dumps(
         _rounded(dataclasses.asdict(dataclasses.replace(card, mismatch=checked)))
     )
@@ -99,25 +110,34 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> Neu
         return tuple(results[label, v][field] for v in plan.v_full)
 
     tables = {}
-    for kind in ("hidden", "output"):
+    slopes = {}
+    for kind in KINDS:
+        config = plan.config(kind, plan.v_full[0])
+        own = ("clocks_per_slot", "asynchronous", "window", "v_full")
         columns = {
             field.name: column(kind, field.name)
             for field in dataclasses.fields(KindTable)
-            if field.name not in ("clocks_per_slot", "window", "v_full")
+            if field.name not in own
         }
         tables[kind] = KindTable(
-            clocks_per_slot=plan.config(kind, plan.v_full[0]).clocks_per_slot,
+            clocks_per_slot=config.clocks_per_slot,
+            asynchronous=config.asynchronous,
             window=results[kind, plan.v_full[0]]["window"],
             v_full=plan.v_full,
             **columns,
         )
-    offset, gain = (
-        {
-            name: tuple(results["slopes", v][part][name] for v in plan.v_full)
-            for name in MISMATCHED
-        }
-        for part in ("offset", "gain")
-    )
+        offset, gain = (
+            {
+                name: tuple(
+                    results[f"slopes_{kind}", v][part][name] for v in plan.v_full
+                )
+                for name in config.mismatched
+            }
+            for part in ("offset", "gain")
+        )
+        slopes[kind] = SlopeTable(
+            equal=0.0, within_1=0.0, v_full=plan.v_full, offset=offset, gain=gain
+        )
     config = plan.config("hidden", plan.v_full[0])
     r_pos, r_neg, r_rest = driver_resistance(config, process=plan.process)
     return NeuronCard(
@@ -144,14 +164,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> Neu
             r_rest=r_rest,
         ),
         **tables,
-        mismatch=MismatchTable(
-            a_vt=plan.a_vt,
-            equal=0.0,
-            within_1=0.0,
-            v_full=plan.v_full,
-            offset=offset,
-            gain=gain,
-        ),
+        mismatch=MismatchTable(a_vt=plan.a_vt, **slopes),
     )
 
 

@@ -22,7 +22,6 @@ from rram_jax.circuit.tile import layer_transfer
 from rram_jax.device.card import DeviceCard
 from rram_jax.device.variability import mean_conductance, sample_resistance
 from rram_jax.errors import InputError
-from rram_jax.neuron.calibrate import crossings
 from rram_jax.neuron.card import NeuronCard, with_card
 from rram_jax.neuron.config import SLOTS, V_READ, NeuronConfig
 from rram_jax.neuron.mismatch import draw_mismatch, position_shift
@@ -281,7 +280,7 @@ def raw_linearity(config: NeuronConfig, levels: int = 61) -> dict[str, float]:
     """
     inputs = np.linspace(-0.05, 1.05, levels) * config.v_full
     run = simulate_columns(config, np.repeat(inputs[:, None], SLOTS, 1))
-    position = crossings(run.difference, 0.0, config)
+    position = run.crossings(0.0, config)
     inside = np.isfinite(position)
     position, inputs = position[inside], inputs[inside]
     edges = np.interp(np.arange(1, SLOTS) + 0.5, position, inputs)

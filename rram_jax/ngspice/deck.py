@@ -18,23 +18,24 @@ from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resisto
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import T_OUT_ZERO, V_CM
-from rram_jax.neuron.mismatch import MISMATCHED
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.neuron import (
     C_BIT_LINE,
     OPTIONS,
-    T_START,
-    PhaseText,
     bias_instance,
     driver_instance,
     input_pulse_lines,
     neuron_instance,
     neuron_subcircuits,
-    phase_lines,
     pulse_gate_instance,
     shared_lines,
+)
+from rram_jax.ngspice.phases import (
+    T_START,
+    PhaseText,
+    phase_lines,
 )
 
 ARRAYS = {"cells": layer_resistors, "multiport": multiport_resistors}
@@ -48,6 +49,12 @@ class NetworkDeck:
     design: NetworkDesign
     body: str
     phases: tuple[PhaseText, ...]
+
+    conversions: int = 1
+    """[-] Images, one after the other."""
+
+    t_period: float = 0.0
+    """[s] From one image's start to the next one's."""
 
     @property
     def t_stop(self) -> float:
@@ -64,6 +71,8 @@ class NetworkDeck:
             v_read=self.design.circuit.v_read,
             t_pulse=tuple(phase.t_pulse for phase in self.phases),
             t_stop=self.t_stop,
+            conversions=self.conversions,
+            t_period=self.t_period,
         )
 
     def image(self, codes: Sequence[int], watch: tuple[int, int] | None = None) -> str:
@@ -73,12 +82,34 @@ class NetworkDeck:
             codes: Input codes 0 to 15.
             watch: (layer, neuron) whose inner nodes are saved as well.
         """
+        return self.images([codes], watch)
+
+    def images(
+        self, codes: Sequence[Sequence[int]], watch: tuple[int, int] | None = None
+    ) -> str:
+        """The deck of several images in a row, as many as the netlist has conversions.
+
+        Raises:
+            InputError: It has another number of them.
+        """
+        if len(codes) != self.conversions:
+            raise InputError(
+                f"The netlist converts {self.conversions} images in a row; got"
+                f" {len(codes)}: write it with conversions={len(codes)}."
+            )
         first = self.design.layers[0]
         constant_codes = self.design.network.config.constant_codes
-        wanted = [*map(int, codes), *constant_codes]
-        pulses = input_pulse_lines("0", first.neuron, wanted, T_START)
+        wanted = [[*map(int, image), *constant_codes] for image in codes]
+        pulses = input_pulse_lines(
+            "0",
+            first.neuron,
+            wanted[0],
+            T_START,
+            more=wanted[1:],
+            t_period=self.t_period,
+        )
         lines = [
-            f"* {self.design.network.config.name}, one image",
+            f"* {self.design.network.config.name}, {len(codes)} image(s)",
             f".include {BODY_NAME}",
             pulses.text,
             *_drivers(0, first, pulses.nodes),
@@ -93,6 +124,8 @@ def network_deck(
     design: NetworkDesign,
     chip: Sequence[LayerSample],
     array: str,
+    *,
+    conversions: int = 1,
     process: Process | None = None,
 ) -> NetworkDeck:
     """Write one chip's netlist.
@@ -101,6 +134,7 @@ def network_deck(
         design: The network's circuit.
         chip: Cells and mismatch of every layer (`chip.program.sample_chip`).
         array: One of `ARRAYS`.
+        conversions: Images in a row, each behind an auto-zero of its own.
         process: Of all transistors; our own card, typical, where None.
 
     Raises:
@@ -111,7 +145,8 @@ def network_deck(
         raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {array!r}.")
     process = process or default_process()
     parts = [shared_lines(process), *_levels(design), OPTIONS]
-    phases, t_start = [], T_START
+    phases, t_period = _phases(design, conversions)
+    t_start = T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
         after = design.layers[k + 1] if k + 1 < len(design.layers) else None
         subcircuits = neuron_subcircuits(
@@ -121,20 +156,49 @@ def network_deck(
             drivers_next=_col_tiles(after) if after else 1,
         )
         parts += [with_instances(str(c), process) for c in subcircuits]
-        phase = phase_lines(str(k), layer.neuron, t_start, t_start - T_OUT_ZERO)
+        phase = phases[k]
         resistance = np.asarray(sample.resistance, np.float64)
         resistors = ARRAYS[array](
             resistance, layer.tile, layer.layer.columns_per_output
         )
-        parts += [bias_instance(str(k)), phase.text, *_array(k, resistors)]
+        bias = bias_instance(str(k), asynchronous=layer.neuron.asynchronous)
+        parts += [bias, phase.text, *_array(k, resistors)]
         parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
         if k > 0:
-            parts += _inner_inputs(
-                k, layer, design.network.config.constant_codes, t_start
-            )
-        phases.append(phase)
+            constant = [design.network.config.constant_codes] * conversions
+            parts += _inner_inputs(k, layer, constant, t_start, t_period)
         t_start = phase.t_pulse
-    return NetworkDeck(design=design, body="\n".join(parts), phases=tuple(phases))
+    return NetworkDeck(
+        design=design,
+        body="\n".join(parts),
+        phases=tuple(phases),
+        conversions=conversions,
+        t_period=t_period,
+    )
+
+
+def _phases(design, conversions: int) -> tuple[list[PhaseText], float]:
+    """Every layer's phases, and the period [s] of images that do not overlap."""
+
+    def of_layers(n, t_period):
+        out, t_start = [], T_START
+        for k, layer in enumerate(design.layers):
+            out.append(
+                phase_lines(
+                    str(k),
+                    layer.neuron,
+                    t_start,
+                    t_start - T_OUT_ZERO,
+                    conversions=n,
+                    t_period=t_period,
+                )
+            )
+            t_start = out[-1].t_pulse
+        return out
+
+    longest = max(layer.neuron.t_period for layer in design.layers)
+    t_period = max(longest, of_layers(1, longest)[-1].t_end - T_START)
+    return of_layers(conversions, t_period), t_period
 
 
 def _levels(design):
@@ -162,8 +226,16 @@ def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
     lines = []
     for j, shifts in enumerate(delvto):
         name = f"{k}_{j}"
-        named = dict(zip(MISMATCHED, map(float, shifts), strict=True))
-        lines.append(neuron_instance(str(k), name, f"s{name}", named))
+        named = dict(zip(layer.neuron.mismatched, map(float, shifts), strict=True))
+        lines.append(
+            neuron_instance(
+                str(k),
+                name,
+                f"s{name}",
+                named,
+                asynchronous=layer.neuron.asynchronous,
+            )
+        )
         lines.append(f"Cs{name} s{name} 0 {C_BIT_LINE:g}")
         if not last:
             lines.append(pulse_gate_instance(str(k), name))
@@ -171,12 +243,19 @@ def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
 
 
 def _inner_inputs(
-    k: int, layer: LayerDesign, constant_codes: Sequence[int], t_start: float
+    k: int,
+    layer: LayerDesign,
+    constant_codes: Sequence[Sequence[int]],
+    t_start: float,
+    t_period: float,
 ):
     """Drivers of layer k > 0: the neurons' pulses before it, then constant ones."""
-    n_inputs = layer.is_lrs.shape[0] // 2 - len(constant_codes)
+    first, *more = constant_codes
+    n_inputs = layer.is_lrs.shape[0] // 2 - len(first)
     nodes = [(f"p{k - 1}_{i}", f"pb{k - 1}_{i}") for i in range(n_inputs)]
-    constant = input_pulse_lines(str(k), layer.neuron, constant_codes, t_start)
+    constant = input_pulse_lines(
+        str(k), layer.neuron, first, t_start, more=more, t_period=t_period
+    )
     return [constant.text, *_drivers(k, layer, [*nodes, *constant.nodes])]
 
 

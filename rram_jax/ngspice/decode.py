@@ -4,15 +4,20 @@ Knows no jax, so that a worker starts in a fraction of a second.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rram_jax.neuron.config import LEAD, V_CM, V_DD, V_PRE, NeuronConfig
-from rram_jax.ngspice.neuron import BLOCKS, decision_instant
+from rram_jax.ngspice.neuron import BLOCKS
+from rram_jax.ngspice.phases import decision_instant, phase_names, ramp_instant
 
-PHASES = ("az", "azb", "rs", "rsb", "ref", "clk", "en")
-"""Ideal sources of a layer, whose energy is counted as `phases`."""
+T_SETTLE = 3.5e-9
+"""[s] After the reference's step crossings follow the model to 0.02 slots; 2 ns after
+it they are 0.06 slots early."""
+
+INNER = ("s", "out", "dum", "q")
+"""Nodes of one neuron; the copy `dum` comes with a latch only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,12 @@ class DeckPlan:
     t_stop: float
     """[s] End of the transient."""
 
+    conversions: int = 1
+    """[-] Images, one after the other."""
+
+    t_period: float = 0.0
+    """[s] From one image's start to the next one's."""
+
     @property
     def levels(self) -> dict[str, float]:
         """[V] Reference levels of the rows."""
@@ -42,7 +53,7 @@ class DeckPlan:
     @property
     def phases(self) -> list[str]:
         """Nodes of the ideal clocks and phases; their sources are called V<node>."""
-        return [f"{name}{k}" for k in range(len(self.neurons)) for name in PHASES]
+        return [f"{x}{k}" for k, c in enumerate(self.neurons) for x in phase_names(c)]
 
 
 def saved_vectors(plan: DeckPlan, watch: tuple[int, int] | None) -> list[str]:
@@ -55,7 +66,8 @@ def saved_vectors(plan: DeckPlan, watch: tuple[int, int] | None) -> list[str]:
     ]
     if watch:
         k, j = watch
-        nodes += [f"{name}{k}_{j}" for name in ("s", "out", "dum", "q")]
+        inner = ("s", "out", "q") if plan.neurons[k].asynchronous else INNER
+        nodes += [f"{name}{k}_{j}" for name in inner]
     sources = [f"vdd_{block}" for block in BLOCKS] + ["vpre"]
     sources += [f"v{name}" for name in (*plan.levels, *plan.phases)]
     volts = dict.fromkeys((*nodes, *plan.phases))
@@ -110,6 +122,23 @@ def read_answer(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> DeckAnswer:
     )
 
 
+def read_answers(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> list[DeckAnswer]:
+    """The same for each image of a deck that holds several.
+
+    An image's energies and peaks run from the end of the one before to its own end, so
+    that from the second on they hold one auto-zero.
+    """
+    answers, start = [], -np.inf
+    for n in range(plan.conversions):
+        end = plan.t_stop - (plan.conversions - 1 - n) * plan.t_period
+        part = (data["time"] >= start) & (data["time"] <= end * (1 + 1e-9))
+        shifted = tuple(t + n * plan.t_period for t in plan.t_pulse)
+        own = {name: wave[part] for name, wave in data.items()}
+        answers.append(read_answer(replace(plan, t_pulse=shifted, t_stop=end), own))
+        start = end
+    return answers
+
+
 def energy_by_block(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> dict[str, float]:
     """[J] What every supply and reference delivers, by block.
 
@@ -134,13 +163,41 @@ def energy_by_block(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> dict[str,
 def decode_counts(
     data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
 ) -> np.ndarray:
-    """Counts [n] of layer k from v(q{k}_{j}): decisions up to the first 0."""
-    instants = decision_instant(t_pulse, np.arange(config.decisions) + 0.9, config)
+    """Counts [n] of layer k from v(q{k}_{j}): decisions up to the first 0.
+
+    A latch is read 0.9 clocks after its edge. Of a continuous comparator the counter
+    sees q as it is at each of its edges.
+    """
+    after = 0.0 if config.asynchronous else 0.9
+    instants = decision_instant(t_pulse, np.arange(config.decisions) + after, config)
     time = data["time"]
     high = np.stack(
         [np.interp(instants, time, data[f"v(q{k}_{j})"]) > V_DD / 2 for j in range(n)]
     )
     return np.where(high.all(1), config.decisions, high.argmin(1))
+
+
+def decode_crossings(
+    data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
+) -> np.ndarray:
+    """Positions [n, slots] at which v(q{k}_{j}) of continuous comparators falls.
+
+    Its first fall after the first decision; NaN where there is none in the ramp, or
+    where the reference's step had not settled when `out` crossed.
+    """
+    first, end = decision_instant(t_pulse, np.array([0, config.decisions]), config)
+    settled = ramp_instant(t_pulse, config) + T_SETTLE + config.t_delay
+    start, time = max(first, settled), data["time"]
+    out = np.full(n, np.nan)
+    for j in range(n):
+        q = data[f"v(q{k}_{j})"] - V_DD / 2
+        falls = np.flatnonzero((q[:-1] > 0) & (q[1:] <= 0))
+        at = time[falls] + q[falls] / (q[falls] - q[falls + 1]) * (
+            time[falls + 1] - time[falls]
+        )
+        at = at[(at > start) & (at < end)]
+        out[j] = 0.5 + (at[0] - first) / config.t_slot if len(at) else np.nan
+    return out
 
 
 def decode_codes(

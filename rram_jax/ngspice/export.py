@@ -25,7 +25,8 @@ IDEAL = (
     "the reference voltages v_cm, v_cm + v_read, v_cm - v_read and v_pre",
     "the step of each layer's reference gate (the ramp)",
     "the pulses of the input codes ahead of their transistor buffers",
-    "auto-zero starts settled: what it takes after another image is not counted",
+    "the counter that reads when an output comparator falls",
+    "one image a deck: its auto-zero starts settled and is not counted",
     "cells are resistors: no access transistor, no word line",
     "the test of the chip that trim pairs are chosen in, where a network has them",
 )
@@ -79,7 +80,7 @@ def export(
             )
         )
         pulses[chip] = sum(int(layer.trim_pulses) for layer in sample)
-        deck = network_deck(design, sample, array, process)
+        deck = network_deck(design, sample, array, process=process)
         place = folder / f"chip_{chip:04d}"
         place.mkdir(parents=True, exist_ok=True)
         _write(place / BODY_NAME, deck.body, files, folder)

@@ -80,7 +80,8 @@ class DeckRow(DeckAnswer):
 
 def run_image(job: DeckJob) -> dict[str, Any]:
     """Simulate one deck, decode it and write its row; returns the row."""
-    clocks = [f"v(clk{k})" for k in range(len(job.plan.neurons))]
+    neurons = enumerate(job.plan.neurons)
+    clocks = [f"v(clk{k})" for k, config in neurons if not config.asynchronous]
     run = run_deck(
         job.deck.read_text(),
         t_stop=job.plan.t_stop,

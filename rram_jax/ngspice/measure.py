@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 
 from rram_jax.neuron.calibrate import (
     NeuronFit,
-    crossings,
+    fit_crossings,
     fit_neuron,
     judge,
     latch_threshold,
@@ -21,7 +21,6 @@ from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
-from rram_jax.neuron.transistors import MISMATCHED
 from rram_jax.ngspice.testbench import (
     ColumnRun,
     noise_density,
@@ -68,7 +67,7 @@ class CharacterisePlan:
     """[V] Swing of C_int at full scale."""
 
     output_clocks: int = 4
-    """[-] Decisions a slot of the output kind."""
+    """[-] Edges a slot of the counter behind the output kind's comparator."""
 
     shift_share: float = 0.3
     """[-] v_shift over v_full of the output kind."""
@@ -110,6 +109,7 @@ class CharacterisePlan:
             i_bias=self.i_bias,
             swing=self.swing,
             clocks_per_slot=self.output_clocks if output else 1,
+            asynchronous=output,
         )
 
 
@@ -121,53 +121,61 @@ def measure(plan: CharacterisePlan, key: tuple[str, float]) -> dict:
 
 def measure_hidden(plan: CharacterisePlan, v_full: float) -> dict:
     """One column of the hidden kind's table."""
-    return _measure_kind(plan, plan.config("hidden", v_full), gate=True)
+    return _measure_kind(plan, plan.config("hidden", v_full))
 
 
 def measure_output(plan: CharacterisePlan, v_full: float) -> dict:
     """One column of the output kind's table."""
-    return _measure_kind(plan, plan.config("output", v_full), gate=False)
+    return _measure_kind(plan, plan.config("output", v_full))
 
 
-def _measure_kind(plan: CharacterisePlan, config: NeuronConfig, *, gate: bool) -> dict:
+def _measure_kind(plan: CharacterisePlan, config: NeuronConfig) -> dict:
     """Fit on one set of staircases, judge on another with the offset cancelled."""
     train, test = (
         np.random.default_rng([plan.seed, part, round(1e6 * config.v_full)])
         for part in (0, 1)
     )
     stairs = random_staircases(train, config, plan.n_train)
-    process = plan.process
-    run = simulate_columns(config, stairs, gate=gate, process=process)
+    run = simulate_columns(config, stairs, process=plan.process)
+    fit = _fit(stairs, run, config, plan.process)
+    used = dataclasses.replace(config, ramp_advance=0.5 + fit.offset)
+    stairs = random_staircases(test, config, plan.n_test)
+    unseen = simulate_columns(used, stairs, process=plan.process)
+    measured = unseen.crossings(fit.threshold, used)
+    row = dataclasses.asdict(fit) | judge(fit, stairs, measured, unseen.counts, used)
+    energy = {block: run.energy[block] / plan.n_train for block in PER_NEURON}
+    row |= {f"energy_{block}": value for block, value in energy.items()}
+    return row | {
+        "energy_bias": run.energy["bias"],
+        "pulse_excess": _pulse_excess(run),
+        "noise_rms": noise_rms(config, plan.process),
+        "window": run.t_stop,
+    }
+
+
+def _fit(
+    stairs: np.ndarray, run: ColumnRun, config: NeuronConfig, process: Process
+) -> NeuronFit:
+    """The model's fit; for a latch with more columns around its threshold."""
+    if run.position is not None:
+        return fit_crossings(stairs, run.position, config)
     first = fit_neuron(stairs, run.difference, run.counts, config)
     more = _around_threshold(first, config)
-    extra = simulate_columns(config, more, gate=gate, process=process)
-    fit = fit_neuron(
+    extra = simulate_columns(config, more, process=process)
+    return fit_neuron(
         np.concatenate([stairs, more]),
         np.concatenate([run.difference, extra.difference]),
         np.concatenate([run.counts, extra.counts]),
         config,
     )
-    used = dataclasses.replace(config, ramp_advance=0.5 + fit.offset)
-    stairs = random_staircases(test, config, plan.n_test)
-    unseen = simulate_columns(used, stairs, gate=gate, process=process)
-    row = dataclasses.asdict(fit) | judge(
-        fit, stairs, unseen.difference, unseen.counts, used
-    )
-    energy = {block: run.energy[block] / plan.n_train for block in PER_NEURON}
-    row |= {f"energy_{block}": value for block, value in energy.items()}
-    return row | {
-        "energy_bias": run.energy["bias"],
-        "pulse_excess": _pulse_excess(run) if gate else 0.0,
-        "noise_rms": noise_rms(config, process),
-        "window": run.t_stop,
-    }
 
 
 def noise_rms(config: NeuronConfig, process: Process | None = None) -> float:
     """[V] White noise of the gm cell over an integration and half a ramp, at the input.
 
     Its density is taken from `.noise` at 1 / (2 T), T the 15 slots; a boxcar of T
-    passes S / (2 T), and half a ramp adds half of it. The latch, kT/C of the reset
+    passes S / (2 T), and half a ramp adds half of it. The comparator (a continuous one
+    by its gm of 150 uS over 0.1 GHz: 0.15 mV at out, 0.005 slots), kT/C of the reset
     and the auto-zero's sample (13 uV at 20 uA) are left out.
     """
     t = SLOTS * config.t_slot
@@ -175,7 +183,9 @@ def noise_rms(config: NeuronConfig, process: Process | None = None) -> float:
 
 
 def _pulse_excess(run: ColumnRun) -> float:
-    """[slots] Mean width beyond the code, codes 1 to 14."""
+    """[slots] Mean width beyond the code, codes 1 to 14; 0 where no pulse comes out."""
+    if run.pulse_width is None:
+        return 0.0
     inner = (run.counts > 0) & (run.counts < SLOTS)
     return float(np.mean((run.pulse_width - run.counts)[inner]))
 
@@ -205,25 +215,15 @@ def levels(
 
 
 def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
-    """Slopes of offset and gain, one threshold shift at a time, both signs."""
+    """Slopes of offset and gain of the hidden kind, one threshold shift at a time.
+
+    The gm cell's are measured on the waveform, those of the latch on its decisions.
+    """
     config = dataclasses.replace(
         plan.config("hidden", v_full), clocks_per_slot=plan.output_clocks
     )
-    area = dict(zip(MISMATCHED, gate_areas(config), strict=True))
-    offset, gain = {}, {}
-
-    names = [name for name in MISMATCHED if name.startswith("gm_")]
-    sizes = [SIGMAS * plan.a_vt / math.sqrt(area[name]) for name in names]
-    cases: list[dict[str, float]] = [{}]
-    for name, size in zip(names, sizes, strict=True):
-        cases += [{name: size}, {name: -size}]
-    difference, _ = _simulate_cases(cases, np.array(GM_LEVELS), config, plan)
-    position = np.stack([crossings(d, 0.0, config) for d in difference])
-    distance = position[0, 1] - position[0, 0]
-    for i, (name, size) in enumerate(zip(names, sizes, strict=True)):
-        slope = (position[2 * i + 1] - position[2 * i + 2]) / (2 * size)
-        gain[name] = float((slope[1] - slope[0]) / distance)
-        offset[name] = float(slope[0] - gain[name] * position[0, 0])
+    names = [name for name in config.mismatched if name.startswith("gm_")]
+    slopes = _slopes_at_levels(plan, names, config)
 
     cases = [
         {f"latch_{one}": half, f"latch_{other}": -half}
@@ -232,15 +232,40 @@ def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
     ]
     # Levels that share out one clock period leave the least doubt about a threshold.
     inside = SLOTS // 2 + np.arange(N_REFINE) / N_REFINE / config.clocks_per_slot
-    difference, counts = _simulate_cases(cases, inside, config, plan)
     mean = [
-        np.mean(crossings(d, latch_threshold(d, c)[0], config))
-        for d, c in zip(difference, counts, strict=True)
+        np.mean(run.crossings(latch_threshold(run.difference, run.counts)[0], config))
+        for run in _simulate_cases(cases, inside, config, plan.process)
     ]
     for i, (one, other) in enumerate(LATCH_PAIRS):
         slope = float((mean[2 * i] - mean[2 * i + 1]) / (2 * LATCH_SHIFT))
-        offset |= {f"latch_{one}": slope, f"latch_{other}": -slope}
-        gain |= {f"latch_{one}": 0.0, f"latch_{other}": 0.0}
+        slopes["offset"] |= {f"latch_{one}": slope, f"latch_{other}": -slope}
+        slopes["gain"] |= {f"latch_{one}": 0.0, f"latch_{other}": 0.0}
+    return slopes
+
+
+def measure_output_slopes(plan: CharacterisePlan, v_full: float) -> dict:
+    """The same of the output kind: all of its transistors on q itself."""
+    config = plan.config("output", v_full)
+    return _slopes_at_levels(plan, config.mismatched, config)
+
+
+def _slopes_at_levels(
+    plan: CharacterisePlan, names: Sequence[str], config: NeuronConfig
+) -> dict[str, dict[str, float]]:
+    """`offset` and `gain` of each transistor, both signs of a shift at two levels."""
+    area = dict(zip(config.mismatched, gate_areas(config), strict=True))
+    sizes = [SIGMAS * plan.a_vt / math.sqrt(area[name]) for name in names]
+    cases: list[dict[str, float]] = [{}]
+    for name, size in zip(names, sizes, strict=True):
+        cases += [{name: size}, {name: -size}]
+    runs = _simulate_cases(cases, np.array(GM_LEVELS), config, plan.process)
+    position = np.stack([run.crossings(0.0, config) for run in runs])
+    distance = position[0, 1] - position[0, 0]
+    offset, gain = {}, {}
+    for i, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        slope = (position[2 * i + 1] - position[2 * i + 2]) / (2 * size)
+        gain[name] = float((slope[1] - slope[0]) / distance)
+        offset[name] = float(slope[0] - gain[name] * position[0, 0])
     return {"offset": offset, "gain": gain}
 
 
@@ -248,25 +273,34 @@ def _simulate_cases(
     cases: list[dict[str, float]],
     positions: np.ndarray,
     config: NeuronConfig,
-    plan: CharacterisePlan,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Every shift at every level in one deck: [cases, levels, decisions] and counts."""
+    process: Process,
+) -> list[ColumnRun]:
+    """Every shift at every level in one deck; one run a case."""
     stairs = np.tile(levels(positions, config), (len(cases), 1))
     delvto = [case for case in cases for _ in positions]
-    run = simulate_columns(config, stairs, delvto, gate=False, process=plan.process)
-    shape = (len(cases), len(positions))
-    return run.difference.reshape(*shape, -1), run.counts.reshape(shape)
+    run = simulate_columns(config, stairs, delvto, process=process)
+
+    fields = ("counts", "difference", "position", "pulse_width")
+    every = {name: getattr(run, name) for name in fields}
+    n, runs = len(positions), []
+    for i in range(0, len(stairs), n):
+        part = {k: v if v is None else v[i : i + n] for k, v in every.items()}
+        runs.append(dataclasses.replace(run, **part))
+    return runs
 
 
-def check_mismatch(plan: CharacterisePlan, card: NeuronCard) -> dict[str, float]:
-    """`equal` and `within_1` of hidden neurons with random thresholds, mid-grid."""
+def check_mismatch(
+    plan: CharacterisePlan, card: NeuronCard, kind: str
+) -> dict[str, float]:
+    """`equal` and `within_1` of a kind's neurons with random thresholds, mid-grid."""
     v_full = plan.v_full[len(plan.v_full) // 2]
-    config = with_card(plan.config("hidden", v_full), card)
+    config = with_card(plan.config(kind, v_full), card)
     rng = np.random.default_rng([plan.seed, 2])
     sigma = plan.a_vt / np.sqrt(gate_areas(config))
-    shifts = sigma * rng.standard_normal((plan.n_test, len(MISMATCHED)))
+    shifts = sigma * rng.standard_normal((plan.n_test, len(sigma)))
     stairs = random_staircases(rng, config, plan.n_test)
-    delvto = [dict(zip(MISMATCHED, row.tolist(), strict=True)) for row in shifts]
+    names = config.mismatched
+    delvto = [dict(zip(names, row.tolist(), strict=True)) for row in shifts]
     counts = simulate_columns(config, stairs, delvto, process=plan.process).counts
     params = card.params(config)
     offset, gain = position_shift(jnp.asarray(shifts, jnp.float32), config, card)
@@ -279,7 +313,8 @@ def check_mismatch(plan: CharacterisePlan, card: NeuronCard) -> dict[str, float]
 
 
 MEASUREMENTS: dict[str, Callable[[CharacterisePlan, float], dict]] = {
-    "slopes": measure_slopes,
+    "slopes_hidden": measure_slopes,
+    "slopes_output": measure_output_slopes,
     "output": measure_output,
     "hidden": measure_hidden,
 }

@@ -1,4 +1,4 @@
-"""The neuron as ngspice subcircuits, with the sources that clock a layer of them.
+"""The neuron as ngspice subcircuits; `rram_jax.ngspice.phases` clocks a layer of them.
 
                   vdd                   clocks, phases and reference gate: one a layer
                    |
@@ -8,6 +8,9 @@
                                                   |                              array)
                                                  gnd
 
+In the output layer a continuous comparator stands in the latch's place (`comparator`),
+without clock and pulse gate; an ideal counter reads when its q falls.
+
 Ideal: supplies and levels, one reference current a layer, clocks, phases, reference
 gate, and the pulses of inputs and bias rows, which enter through transistor buffers.
 Names: `tag` is a layer ("0"), `name` a neuron ("0_5"); nodes s, out, dum, q, p and pb
@@ -16,55 +19,44 @@ carry the neuron's name, everything that a layer shares its tag.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from PySpice.Spice.Netlist import SubCircuit
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
-from rram_jax.neuron.config import (
-    LEAD,
-    SLOTS,
-    T_FREE,
-    V_CM,
-    V_DD,
-    V_PRE,
-    WARM_UP,
-    NeuronConfig,
-)
+from rram_jax.neuron.config import C_HOLD, V_CM, V_DD, V_PRE, NeuronConfig
 from rram_jax.neuron.transistors import (
     AUTO_ZERO,
     BIAS,
+    COMPARATOR,
+    COMPARATOR_BIAS,
+    COPY,
     GM_CELL,
     LATCH,
     MISMATCHED,
+    MISMATCHED_ASYNCHRONOUS,
     RESET,
     Transistor,
 )
 from rram_jax.ngspice.cmos import model_lines, with_instances
-
-EDGE = 100e-12
-"""[s] Rise and fall of ideal phases."""
+from rram_jax.ngspice.phases import steps
 
 L_MIN = 0.15e-6
 """[m] Gate length of logic and switches."""
 
-C_HOLD = 0.5e-12
-"""[F] Capacitor that holds the auto-zero's correction."""
+C_COUNTER = 50e-15
+"""[F] What the continuous comparator drives: wire and registers that keep the count."""
 
 C_BIT_LINE = 0.5e-12
 """[F] Bit lines and strap of one output, lumped at its sensed node."""
-
-T_START = 20e-9
-"""[s] The first integration starts; auto-zero is closed from the operating point until
-shortly before."""
 
 OPTIONS = ".option method=gear reltol=1e-3"
 """Codes and counts as with reltol 1e-4; trap, bypass and a larger trtol moved some."""
 
 BLOCKS = ("gm", "latch", "gate", "bias", "driver")
 """Supplies, one ammeter each: node and source `vdd_gm` and so on. `gate` is the pulse
-gates and the row drivers' gates behind them, `driver` the buffers of input pulses."""
+gates and the row drivers' gates behind them, `driver` the buffers of input pulses,
+`latch` the comparators, clocked or not."""
 
 WIDTH_OHM = {"pos": 1.439e-3, "rest": 1.081e-3, "neg": 0.8874e-3}
 """[Ohm m] Width times on-resistance of a row switch at its level, gate at V_DD, rows of
@@ -106,26 +98,30 @@ def _switch(name: str, kind: str, drain: str, gate: str, source: str, width: flo
 def _block(name: str, nodes: str, block: str) -> tuple[SubCircuit, dict[str, str]]:
     """An empty subcircuit, and the threshold shift of each mismatched transistor."""
     prefix = f"{block}_"
-    names = [n.removeprefix(prefix) for n in MISMATCHED if n.startswith(prefix)]
+    shifted = dict.fromkeys((*MISMATCHED, *MISMATCHED_ASYNCHRONOUS))
+    names = [n.removeprefix(prefix) for n in shifted if n.startswith(prefix)]
     cell = SubCircuit(name, *nodes.split(), **{f"d_{n}": 0 for n in names})
     return cell, {n: f"delvto={{d_{n}}}" for n in names}
 
 
 def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
-    """Integrator with auto-zero; `dum` is v_pre held on a copy of C_int.
+    """Integrator with auto-zero; before a latch `dum` is v_pre held on a copy of C_int.
 
-    The latch kicks both its inputs; against a stiff v_pre codes come out low.
+    The latch kicks both its inputs; against a stiff v_pre codes come out low. A
+    continuous comparator does not kick and compares with v_pre itself.
     """
-    nodes = "bl ref out dum vpre az azb rs rsb vbp vbn vcn vcp vdd"
+    dum = "" if config.asynchronous else "dum "
+    nodes = f"bl ref out {dum}vpre az azb rs rsb vbp vbn vcn vcp vdd"
     cell, shift = _block(f"gm{tag}", nodes, "gm")
     for t in GM_CELL:
         _mosfet(cell, t, config.width_scale, shift[t.name])
     for t in AUTO_ZERO:
         _mosfet(cell, t)
-    for t in RESET:
+    for t in RESET if config.asynchronous else (*RESET, *COPY):
         _mosfet(cell, t, config.reset_scale)
     cell.C("int", "out", "0", _round(config.c_int))
-    cell.C("dum", "dum", "0", _round(config.c_total))
+    if not config.asynchronous:
+        cell.C("dum", "dum", "0", _round(config.c_total))
     cell.C("hold", "hold", "0", C_HOLD)
     return cell
 
@@ -138,13 +134,50 @@ def latch() -> SubCircuit:
     return cell
 
 
+def comparator() -> SubCircuit:
+    """Continuous comparator: q is high while inp > inn, and falls 5.8 ns after.
+
+        vdd --+------------+--------------+---------+
+              |            |              |         |
+            mir_a -------- mir_b         amp      inv_p
+           1.5/0.8   a   1.5/0.8   b   0.75/0.8   1/0.5
+              |            |----------(gate) |  y    |
+              +-- a        +-- b             +------ | --- q, 50 fF
+              |            |                 |      |
+    inp --- in_p          in_n --- inn       |    inv_n
+           8/0.5         8/0.5               |   0.4/0.5
+              +---- t -----+                 |      |
+                    |                        |      |
+                  tail                     sink     |
+    vbc --------- 4/1 ------------------- 1/1      |
+                    |                        |      |
+    0 --------------+------------------------+------+
+
+    Widths and lengths in micrometres; 20 uA in the tail, 5 uA in the sink. C_int swings
+    as much at every full scale, so `out` always falls by 6 mV/ns and the delay is
+    nearly a constant of the circuit: 1 % of slope is 0.013 ns, and it forgets in less
+    than 3 ns where `out` stood before.
+    """
+    cell, shift = _block("comparator", "inp inn q vbc vdd", "comparator")
+    for t in COMPARATOR:
+        _mosfet(cell, t, shift=shift.get(t.name, ""))
+    cell.C("q", "q", "0", C_COUNTER)
+    return cell
+
+
 def bias(tag: str, config: NeuronConfig) -> SubCircuit:
     """One ideal current, mirrors, wide-swing gates for the cascodes."""
-    block = SubCircuit(f"bias{tag}", "vbp", "vbn", "vcn", "vcp", "vdd")
+    own = ("vbc",) if config.asynchronous else ()
+    block = SubCircuit(f"bias{tag}", "vbp", "vbn", "vcn", "vcp", *own, "vdd")
     block.I("ref", "vbp", "0", config.i_bias)
+    gates = {"vbp": "vdd", "vbn": "0", "vcn": "0", "vcp": "vdd"}
     for t in BIAS:
         _mosfet(block, t, config.width_scale)
-    for gate, rail in (("vbp", "vdd"), ("vbn", "0"), ("vcn", "0"), ("vcp", "vdd")):
+    if config.asynchronous:
+        gates["vbc"] = "0"
+        for t in COMPARATOR_BIAS:
+            _mosfet(block, t, config.width_scale)
+    for gate, rail in gates.items():
         block.C(gate, gate, rail, 2e-12)
     return block
 
@@ -199,7 +232,7 @@ def row_driver(tag: str, config: NeuronConfig) -> SubCircuit:
 
 
 def shared_lines(process: Process | None = None) -> str:
-    """Transistor models, the latch, supplies by block, v_pre and v_cm.
+    """Transistor models, both comparators, supplies by block, v_pre and v_cm.
 
     Raises:
         InputError: The process has another supply than the neuron is sized for.
@@ -212,8 +245,8 @@ def shared_lines(process: Process | None = None) -> str:
         )
     supplies = [f"Vdd_{block} vdd_{block} 0 {V_DD}" for block in BLOCKS]
     levels = [f"Vpre vpre 0 {V_PRE}", f"Vcm cm 0 {V_CM}"]
-    cell = with_instances(str(latch()), process)
-    return "\n".join([model_lines(process), cell, *supplies, *levels])
+    cells = [with_instances(str(cell), process) for cell in (latch(), comparator())]
+    return "\n".join([model_lines(process), *cells, *supplies, *levels])
 
 
 def neuron_subcircuits(
@@ -238,36 +271,54 @@ def neuron_subcircuits(
     ]
 
 
-def bias_instance(tag: str) -> str:
-    """The layer's bias block, with start values for the operating point."""
+def bias_instance(tag: str, *, asynchronous: bool = False) -> str:
+    """The layer's bias block, with start values for the operating point.
+
+    Node vbc, the bias of continuous comparators, is there with them only.
+    """
+    vbc = f" vbc{tag}" if asynchronous else ""
     return (
-        f"Xb{tag} vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_bias bias{tag}\n"
+        f"Xb{tag} vbp{tag} vbn{tag} vcn{tag} vcp{tag}{vbc} vdd_bias bias{tag}\n"
         f".nodeset v(vbp{tag})=0.99 v(vbn{tag})=0.69 v(vcn{tag})=0.85 v(vcp{tag})=0.83"
     )
 
 
 def neuron_instance(
-    tag: str, name: str, bl_node: str, delvto: Mapping[str, float] | None = None
+    tag: str,
+    name: str,
+    bl_node: str,
+    delvto: Mapping[str, float] | None = None,
+    *,
+    asynchronous: bool = False,
 ) -> str:
-    """Integrator and latch of one neuron: nodes out, dum, q, qb with its name.
+    """Integrator and comparator of one neuron: nodes out, dum, q, qb with its name.
 
     Args:
         tag: Layer.
         name: Neuron.
         bl_node: Its bit line's sense node.
-        delvto: [V] Threshold shifts by the names of `mismatch.MISMATCHED`.
+        delvto: [V] Threshold shifts by the names of `NeuronConfig.mismatched`.
+        asynchronous: With a continuous comparator; there is no dum and no qb.
     """
-    shift = {"gm": "", "latch": ""}
+    shift = {"gm": "", "latch": "", "comparator": ""}
     for key, value in (delvto or {}).items():
         block, transistor = key.split("_", 1)
         shift[block] += f" d_{transistor}={value:.8g}"
-    n = name
+    n, dum = name, "" if asynchronous else f" dum{name}"
+    cell = (
+        f"Xg{n} {bl_node} ref{tag} out{n}{dum} vpre az{tag} azb{tag} rs{tag} rsb{tag}"
+        f" vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_gm gm{tag}{shift['gm']}"
+    )
+    start = (
+        f".nodeset v(out{n})={V_PRE} v(xg{n}.hold)={V_PRE} v(xg{n}.ga)=1 v(xg{n}.t)=1.1"
+    )
+    if asynchronous:
+        compare = f"Xl{n} out{n} vpre q{n} vbc{tag} vdd_latch comparator"
+        return f"{cell}\n{compare}{shift['comparator']}\n{start}"
     return (
-        f"Xg{n} {bl_node} ref{tag} out{n} dum{n} vpre az{tag} azb{tag} rs{tag} rsb{tag}"
-        f" vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_gm gm{tag}{shift['gm']}\n"
+        f"{cell}\n"
         f"Xl{n} out{n} dum{n} clk{tag} q{n} qb{n} vdd_latch latch{shift['latch']}\n"
-        f".nodeset v(out{n})={V_PRE} v(dum{n})={V_PRE} v(xg{n}.hold)={V_PRE}"
-        f" v(xg{n}.ga)=1 v(xg{n}.t)=1.1 v(xl{n}.on)={V_DD} v(xl{n}.op)={V_DD}"
+        f"{start} v(dum{n})={V_PRE} v(xl{n}.on)={V_DD} v(xl{n}.op)={V_DD}"
         f" v(q{n})=0 v(qb{n})={V_DD}"
     )
 
@@ -295,97 +346,41 @@ class InputPulses:
 
 
 def input_pulse_lines(
-    tag: str, config: NeuronConfig, codes: Sequence[int], t_start: float
+    tag: str,
+    config: NeuronConfig,
+    codes: Sequence[int],
+    t_start: float,
+    *,
+    more: Sequence[Sequence[int]] = (),
+    t_period: float = 0.0,
 ) -> InputPulses:
     """One buffer an input, fed by ideal pulses of `code` slots from `t_start` on.
 
     The buffers of inputs with one code have equal inputs and equal loads, so they are
     written as one with as many parallel copies (`k`): the same currents for a
     fraction of the transistors to compute.
-    """
-    lines = []
-    for code in sorted(set(codes)):
-        end = t_start + code * config.t_slot
-        high = [(t_start, V_DD), (end, -V_DD)] if code else []
-        lines.append(steps(f"x{tag}_{code}", 0.0, high))
-        lines.append(
-            f"Xi{tag}_{code} x{tag}_{code} pi{tag}_{code} pbi{tag}_{code} vdd_driver"
-            f" buf{tag} k={list(codes).count(code)}"
-        )
-    nodes = [(f"pi{tag}_{code}", f"pbi{tag}_{code}") for code in codes]
-    return InputPulses(text="\n".join(lines), nodes=nodes)
-
-
-def steps(node: str, first: float, changes: Sequence[tuple[float, float]]) -> str:
-    """Ideal source `V<node>`: level `first`, and steps (instant [s], height [V]).
-
-    Steps may overlap: their heights add.
-    """
-    instants = sorted({0.0, *(t for t, _ in changes), *(t + EDGE for t, _ in changes)})
-
-    def level(at: float) -> float:
-        return first + sum(v * min(max((at - t) / EDGE, 0), 1) for t, v in changes)
-
-    # Two instants closer than the text's digits would be a step without a width.
-    texts = [(f"{t:.9g}", f"{level(t):.9g}") for t in instants]
-    kept = [next(group) for _, group in groupby(texts, key=lambda x: x[0])]
-    return f"V{node} {node} 0 PWL(" + " ".join(f"{t} {v}" for t, v in kept) + ")"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhaseText:
-    """Clocks and phases of one layer."""
-
-    text: str
-    t_pulse: float
-    """[s] Start of the output pulses, which is the start of the next layer."""
-    t_end: float
-    """[s] Everything of this layer is over; a deck may stop here."""
-
-
-def decision_instant(t_pulse: float, k, config: NeuronConfig):
-    """[s] Start of the clock edge of decision k (a number or an array of them)."""
-    return t_pulse - LEAD + k * config.t_clock
-
-
-def phase_lines(
-    tag: str, config: NeuronConfig, t_start: float, t_zero: float
-) -> PhaseText:
-    """Ideal sources of one layer: az, azb, rs, rsb, ref, clk, en, each with its tag.
 
     Args:
         tag: Layer.
         config: Its neurons.
-        t_start: [s] Its integration starts, and lasts 15 slots.
-        t_zero: [s] Its auto-zero ends, which is closed from the operating point on.
+        codes: Of every input.
+        t_start: [s] The pulses' start.
+        more: Codes of every input for the conversions that follow.
+        t_period: [s] From one conversion's start to the next.
     """
-    integrated = t_start + SLOTS * config.t_slot
-    t_pulse = integrated + config.t_slot
-    t_ramp = decision_instant(t_pulse, 0, config) - config.ramp_advance * config.t_slot
-    t_last = decision_instant(t_pulse, config.decisions, config)
-    reset = [(t_zero + 1e-9, V_DD), (t_start - T_FREE, -V_DD)]
-    clock = []
-    for k in range(-WARM_UP, config.decisions):
-        t = decision_instant(t_pulse, k, config)
-        clock += [(t, V_DD), (t + 0.45 * config.t_clock, -V_DD)]
-    reference = [
-        (t_start, -config.v_shift),
-        (integrated, config.v_shift),
-        (t_ramp, config.v_full),
-        (t_last, -config.v_full),
-    ]
-    enable = [(t_pulse, V_DD), (t_pulse + SLOTS * config.t_slot, -V_DD)]
-    text = [
-        steps(f"az{tag}", V_DD, [(t_zero, -V_DD)]),
-        steps(f"azb{tag}", 0.0, [(t_zero, V_DD)]),
-        steps(f"rs{tag}", 0.0, reset),
-        steps(f"rsb{tag}", V_DD, [(t, -v) for t, v in reset]),
-        steps(f"ref{tag}", V_CM, reference),
-        steps(f"clk{tag}", 0.0, clock),
-        steps(f"en{tag}", 0.0, enable),
-    ]
-    return PhaseText(
-        text="\n".join(text),
-        t_pulse=t_pulse,
-        t_end=t_pulse + (SLOTS + 1) * config.t_slot,
-    )
+    trains = list(zip(codes, *more, strict=True))
+    names = {train: f"{tag}_{'_'.join(map(str, train))}" for train in trains}
+    lines = []
+    for train in sorted(names):
+        name, high = names[train], []
+        for n, code in enumerate(train):
+            start = t_start + n * t_period
+            end = start + code * config.t_slot
+            high += [(start, V_DD), (end, -V_DD)] if code else []
+        lines.append(steps(f"x{name}", 0.0, high))
+        lines.append(
+            f"Xi{name} x{name} pi{name} pbi{name} vdd_driver"
+            f" buf{tag} k={trains.count(train)}"
+        )
+    nodes = [(f"pi{names[train]}", f"pbi{names[train]}") for train in trains]
+    return InputPulses(text="\n".join(lines), nodes=nodes)

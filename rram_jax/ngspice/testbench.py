@@ -5,33 +5,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rram_jax.neuron.calibrate import crossings
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import (
     SLOTS,
     T_OUT_ZERO,
     V_CM,
     V_DD,
+    V_PRE,
     V_READ,
     NeuronConfig,
 )
 from rram_jax.ngspice.cmos import with_instances
-from rram_jax.ngspice.decode import decode_counts, high_time
+from rram_jax.ngspice.decode import decode_counts, decode_crossings, high_time
 from rram_jax.ngspice.neuron import (
     BLOCKS,
     C_BIT_LINE,
     OPTIONS,
-    T_START,
     bias,
     bias_instance,
-    decision_instant,
     driver_instance,
     gm_cell,
     neuron_instance,
     neuron_subcircuits,
-    phase_lines,
     pulse_gate_instance,
     row_driver,
     shared_lines,
+)
+from rram_jax.ngspice.phases import (
+    T_START,
+    decision_instant,
+    phase_lines,
     steps,
 )
 from rram_jax.ngspice.runner import run_deck
@@ -54,7 +58,12 @@ class ColumnRun:
     """[n] Decisions up to the first 0."""
 
     difference: np.ndarray
-    """[n, decisions] Volts of out above dum at the start of each clock edge."""
+    """[n, decisions] Volts of out above dum, or above v_pre where there is no copy, at
+    the start of each decision."""
+
+    position: np.ndarray | None
+    """[n, slots] Crossings of a continuous comparator (`decode_crossings`); None with a
+    latch."""
 
     pulse_width: np.ndarray | None
     """[n, in slots] Time that the loaded row behind the pulse gate is driven; None
@@ -69,44 +78,65 @@ class ColumnRun:
     cpu_s: float
     """[s] User and system time of ngspice."""
 
+    def crossings(self, threshold: float, config: NeuronConfig) -> np.ndarray:
+        """[n, slots] Crossings of out through dum + threshold [V], or of q."""
+        if self.position is not None:
+            return self.position
+        return crossings(self.difference, threshold, config)
+
 
 def column_deck(
     config: NeuronConfig,
     staircases: np.ndarray,
     delvto: Sequence[Mapping[str, float]] | None = None,
     *,
-    gate: bool = True,
+    conversions: int = 1,
     process: Process | None = None,
 ) -> tuple[str, float, float]:
     """(deck, t_pulse [s], t_stop [s]) of one neuron a staircase.
+
+    Behind latches, so in hidden layers, with a pulse gate and a pair of loaded rows.
 
     Args:
         config: The neurons.
         staircases: [n, 15, V] Bit line above v_cm in each slot.
         delvto: [V] Threshold shifts of each neuron.
-        gate: With a pulse gate and a pair of loaded rows: hidden layers.
+        conversions: One after the other, `config.t_period` apart: each neuron converts
+            its own staircase, its neighbour's and so on.
         process: Of its transistors; our own card, typical, where None.
     """
     process = process or default_process()
-    phases = phase_lines("0", config, T_START, T_START - T_OUT_ZERO)
+    phases = phase_lines(
+        "0", config, T_START, T_START - T_OUT_ZERO, conversions=conversions
+    )
+    gate = not config.asynchronous
     parts = [
         "* neuron testbench",
         shared_lines(process),
         *(with_instances(str(c), process) for c in neuron_subcircuits("0", config)),
-        bias_instance("0"),
+        bias_instance("0", asynchronous=config.asynchronous),
         phases.text,
         f"Vvp vp 0 {V_CM + V_READ}",
         f"Vvm vm 0 {V_CM - V_READ}",
     ]
-    for j, stair in enumerate(staircases):
-        name = f"0_{j}"
-        heights = np.diff([0.0, *stair, 0.0])
-        starts = T_START + T_GATE + np.arange(SLOTS + 1) * config.t_slot
+    starts = T_START + T_GATE + np.arange(SLOTS + 1) * config.t_slot
+    for j in range(len(staircases)):
+        name, changes = f"0_{j}", []
+        for n in range(conversions):
+            stair = staircases[(j + n) % len(staircases)]
+            heights = np.diff([0.0, *stair, 0.0])
+            changes += zip(starts + n * config.t_period, heights, strict=True)
         parts += [
-            steps(f"a{name}", V_CM, list(zip(starts, heights, strict=True))),
+            steps(f"a{name}", V_CM, changes),
             f"Rs{name} a{name} s{name} {R_BIT_LINE}",
             f"Cs{name} s{name} 0 {C_BIT_LINE}",
-            neuron_instance("0", name, f"s{name}", delvto[j] if delvto else None),
+            neuron_instance(
+                "0",
+                name,
+                f"s{name}",
+                delvto[j] if delvto else None,
+                asynchronous=config.asynchronous,
+            ),
         ]
         if not gate:
             continue
@@ -119,7 +149,8 @@ def column_deck(
             f"Rm{name} rm{name} cm {1 / G_ROW}",
         ]
     names = [f"0_{j}" for j in range(len(staircases))]
-    saved = [f"v({x}{n})" for n in names for x in ("q", "out", "dum")]
+    own = ("q", "out", "dum") if gate else ("q", "out")
+    saved = [f"v({x}{n})" for n in names for x in own]
     saved += [f"v(rp{n})" for n in names if gate]
     saved += [f"i(vdd_{block})" for block in BLOCKS]
     parts += [OPTIONS, ".save " + " ".join(saved), f".tran 0.5n {phases.t_end:.9g}"]
@@ -131,35 +162,70 @@ def simulate_columns(
     staircases: np.ndarray,
     delvto: Sequence[Mapping[str, float]] | None = None,
     *,
-    gate: bool = True,
     process: Process | None = None,
 ) -> ColumnRun:
     """Run `column_deck` and read what `ColumnRun` holds."""
+    return simulate_conversions(
+        config, staircases, delvto, conversions=1, process=process
+    )[0]
+
+
+def simulate_conversions(
+    config: NeuronConfig,
+    staircases: np.ndarray,
+    delvto: Sequence[Mapping[str, float]] | None = None,
+    *,
+    conversions: int,
+    process: Process | None = None,
+) -> list[ColumnRun]:
+    """Conversions of the same columns one after the other, auto-zero between them.
+
+    Column j's n-th conversion is that of staircase j + n (modulo their number). Times
+    and energies of each run from the end of the one before, so that from the second
+    on an energy is one period's.
+    """
     deck, t_pulse, t_stop = column_deck(
-        config, staircases, delvto, gate=gate, process=process
+        config, staircases, delvto, conversions=conversions, process=process
     )
     run = run_deck(deck, t_stop=t_stop)
-    data, time = run.data, run.data["time"]
-    n = len(staircases)
-    instants = decision_instant(t_pulse, np.arange(config.decisions), config)
-    difference = [
-        np.interp(instants, time, data[f"v(out0_{j})"] - data[f"v(dum0_{j})"])
-        for j in range(n)
-    ]
-    start, row_on = t_pulse - config.t_slot, V_CM + V_READ / 2
-    rows = [data[f"v(rp0_{j})"] for j in range(n)] if gate else []
-    widths = [high_time(time, row, start, row_on) / config.t_slot for row in rows]
+    ends = t_stop - config.t_period * np.arange(conversions)[::-1]
+    runs, start = [], 0.0
+    for n, end in enumerate(ends):
+        time = run.data["time"]
+        part = (time >= start) & (time <= end * (1 + 1e-9))
+        data = {name: wave[part] for name, wave in run.data.items()}
+        pulse = t_pulse + n * config.t_period
+        t = float(end - start)
+        runs.append(_read(config, data, len(staircases), pulse, t, run.cpu_s))
+        start = end
+    return runs
+
+
+def _read(config, data, n, t_pulse, t_stop, cpu_s) -> ColumnRun:
+    """One conversion of n columns."""
+    time, latches = data["time"], not config.asynchronous
     energy = {
         block: float(-V_DD * np.trapezoid(data[f"i(vdd_{block})"], time))
         for block in BLOCKS
     }
+    instants = decision_instant(t_pulse, np.arange(config.decisions), config)
+    difference = [
+        data[f"v(out0_{j})"] - (data[f"v(dum0_{j})"] if latches else V_PRE)
+        for j in range(n)
+    ]
+    widths = None
+    if latches:
+        start, row_on = t_pulse - config.t_slot, V_CM + V_READ / 2
+        rows = [data[f"v(rp0_{j})"] for j in range(n)]
+        widths = [high_time(time, row, start, row_on) / config.t_slot for row in rows]
     return ColumnRun(
         counts=decode_counts(data, 0, n, config, t_pulse),
-        difference=np.stack(difference),
-        pulse_width=np.array(widths) if gate else None,
+        difference=np.stack([np.interp(instants, time, d) for d in difference]),
+        position=None if latches else decode_crossings(data, 0, n, config, t_pulse),
+        pulse_width=np.array(widths) if latches else None,
         energy=energy,
         t_stop=t_stop,
-        cpu_s=run.cpu_s,
+        cpu_s=cpu_s,
     )
 
 
@@ -232,9 +298,11 @@ def noise_density(
         shared_lines(process),
         with_instances(str(gm_cell("0", config)), process),
         with_instances(str(bias("0", config)), process),
-        bias_instance("0"),
+        bias_instance("0", asynchronous=config.asynchronous),
         f"Vbl bl 0 dc {V_CM} ac 1",
-        "Xg bl cm out dum vpre 0 on 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
+        "Xg bl cm out"
+        + ("" if config.asynchronous else " dum")
+        + " vpre 0 on 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
         f"Von on 0 {V_DD}",
         "Lzero out xg.hold 1e3",
         OPTIONS,

@@ -19,8 +19,10 @@ CONSEQUENCES = {
     " with an edge of 100 ps",
     "the pulses of the input codes ahead of their transistor buffers": "exact in width;"
     " no converter from code to pulse is built for the inputs",
-    "auto-zero starts settled: what it takes after another image is not counted": "the"
-    " operating point at t = 0 has done it; time and energy an image are that much low",
+    "the counter that reads when an output comparator falls": "exact in its instants;"
+    " its registers' supply is not counted, their gates load the comparator",
+    "one image a deck: its auto-zero starts settled and is not counted": "the operating"
+    " point at t = 0 has done it; in a row images take twice the neurons' energy",
     "cells are resistors: no access transistor, no word line": "the common mode that"
     " the transistor's asymmetry causes is not there",
     "the test of the chip that trim pairs are chosen in, where a network has them": "it"
@@ -169,8 +171,9 @@ def _neuron_rows(run, card):
             if on
             else "off in this run",
             "single column, random neurons that no fit saw",
-            f"{percent(table.equal)} of codes equal,"
-            f" {percent(table.within_1)} within 1",
+            f"{percent(table.hidden.equal)} of codes equal,"
+            f" {percent(table.hidden.within_1)} within 1; counts"
+            f" {percent(table.output.equal)}, {percent(table.output.within_1)}",
         )
     )
     hidden = run.config.neurons[0]

@@ -6,10 +6,11 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rram_jax.neuron.config import V_DD, NeuronConfig
+from rram_jax.neuron.config import C_HOLD, V_DD, NeuronConfig
 from rram_jax.neuron.transistors import (
     AUTO_ZERO,
     BIAS,
+    COPY,
     GM_CELL,
     LATCH,
     RESET,
@@ -21,16 +22,19 @@ BLOCKS = {
     "gm cell": GM_CELL,
     "auto-zero": AUTO_ZERO,
     "reset": RESET,
+    "copy": COPY,
     "latch": LATCH,
     "bias": BIAS,
 }
 """Tables of `rram_jax.neuron.transistors` by block."""
 
-FOLLOWS = {"gm cell": "width_scale", "bias": "width_scale", "reset": "reset_scale"}
+FOLLOWS = {
+    "gm cell": "width_scale",
+    "bias": "width_scale",
+    "reset": "reset_scale",
+    "copy": "reset_scale",
+}
 """Property of `NeuronConfig` that the widths of a block follow; others are fixed."""
-
-C_HOLD = 0.5e-12
-"""[F] As in `rram_jax.ngspice.neuron`, which is slow to import."""
 
 DRIVERS = """drivers of two rows of
 the next array: 4 NMOS
@@ -91,7 +95,7 @@ def schematic_figure(config: NeuronConfig, path: Path) -> tuple[Path, Path]:
     for name, (x, y, gate) in PLACES.items():
         _mosfet(axes, x, y, table["gm cell"][name], gate)
     _gm_wires(axes)
-    _capacitor_side(axes, config, table["reset"], table["auto-zero"])
+    _capacitor_side(axes, config, table["reset"] | table["copy"], table["auto-zero"])
     _logic(axes)
     axes.set_xlim(-0.9, 28.8)
     axes.set_ylim(0.1, 9.9)

@@ -107,7 +107,7 @@ def test_preset_card_and_default_circuit():
         ((0.01, 4.0), {}, "C_int|full scale"),
         ((90.0, 4.0), {}, "full scale"),
         ((2.5, 4.0), {"t_slot": 6e-9}, "t_slot"),
-        ((2.5, 4.0), {"output_clocks": 3}, "clocks"),
+        ((2.5, 4.0), {"output_clocks": 0}, "clock"),
         ((2.5, 4.0), {"output_clocks": 60}, "clock"),
         ((2.5, 4.0), {"neuron_card": "no-such-card"}, "no-such-card"),
     ],

@@ -18,6 +18,7 @@ from tests.helpers import (
     is_one_sentence,
     neuron_card,
     random_network,
+    with_slopes,
     write_card,
 )
 
@@ -142,10 +143,6 @@ def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
     def right(run, device=DEVICE, rtn_pass=0):
         return run(4, range(8), device.params(), 0.2, rtn_pass)[0].tolist()
 
-    mismatch = neuron_card().mismatch
-    mismatch = dataclasses.replace(
-        mismatch, offset={name: (3e2, 3e2) for name in mismatch.offset}
-    )
     traps = dict(rtn_traps_lrs=1.0, rtn_amplitude_lrs=1.0, rtn_traps_hrs=1.0)
     jumping = dataclasses.replace(DEVICE, **traps)
     perfect, noisy = evaluator(neuron_card()), evaluator(neuron_card(noise_rms=10e-3))
@@ -154,10 +151,10 @@ def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
     assert right(perfect, jumping, rtn_pass=1) != right(perfect, jumping)
     assert right(noisy) != quiet
     assert right(noisy) == right(noisy)
-    uneven = evaluator(dataclasses.replace(neuron_card(), mismatch=mismatch))
+    uneven = evaluator(with_slopes(neuron_card(), lambda k: 3e2))
     assert right(uneven) != quiet
     # None of it is in the map.
-    worst = dataclasses.replace(neuron_card(noise_rms=10e-3), mismatch=mismatch)
+    worst = with_slopes(neuron_card(noise_rms=10e-3), lambda k: 3e2)
     by_map = evaluator(neuron_card(), "map")
     assert right(evaluator(worst, "map"), jumping) == right(by_map)
 

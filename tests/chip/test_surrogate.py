@@ -21,8 +21,13 @@ from rram_jax.chip.surrogate import (
 from rram_jax.device.card import load_card
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.model import ideal_params, to_counts
-from rram_jax.neuron.transistors import MISMATCHED
-from tests.helpers import assert_gradient, neuron_card, random_network, write_card
+from tests.helpers import (
+    assert_gradient,
+    neuron_card,
+    random_network,
+    with_slopes,
+    write_card,
+)
 
 CONFIG = NetworkConfig(sizes=(6, 5, 3), columns_per_output=2, n_bias=1)
 DEVICE = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.3)
@@ -201,22 +206,19 @@ def test_offset_of_the_card_is_cancelled_by_the_ramp(circuit, tmp_path):
 
 
 def test_mismatch_adds_to_gain_and_offset(circuit, tmp_path):
-    card = neuron_card()
-    slopes = {n: (50.0 * (k + 1),) * 2 for k, n in enumerate(MISMATCHED)}
-    gains = {n: (3.0 - k,) * 2 for k, n in enumerate(MISMATCHED)}
-    card = dataclasses.replace(
-        card, mismatch=dataclasses.replace(card.mismatch, offset=slopes, gain=gains)
-    )
+    card = with_slopes(neuron_card(), lambda k: 50.0 * (k + 1), lambda k: 3.0 - k)
     here = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
     design = design_network(random_network(1, CONFIG), DEVICE, here)
-    sample = sample_chip(0, 1, design)[0]
-    params = surrogate_chip(chip_key(0, 1), design, DEVICE.params(), "full")[0].params
-    delvto = np.asarray(sample.delvto, float)
-    k = np.arange(len(MISMATCHED))
-    # float32 sums of 20 products.
-    np.testing.assert_allclose(params.offset, delvto @ (50.0 * (k + 1)), rtol=2e-5)
-    np.testing.assert_allclose(params.gain, 1 + delvto @ (3.0 - k), rtol=1e-5)
-    assert np.std(params.offset) > 0.1
+    samples = sample_chip(0, 1, design)
+    chip = surrogate_chip(chip_key(0, 1), design, DEVICE.params(), "full")
+    for sample, part, n in zip(samples, chip, (20, 21), strict=True):
+        delvto = np.asarray(sample.delvto, float)
+        k = np.arange(n)
+        # float32 sums of some 20 products.
+        expected = delvto @ (50.0 * (k + 1))
+        np.testing.assert_allclose(part.params.offset, expected, rtol=5e-5)
+        np.testing.assert_allclose(part.params.gain, 1 + delvto @ (3.0 - k), rtol=1e-5)
+        assert np.std(part.params.offset) > 0.1
     # The map's neurons have none of it.
     drawn = surrogate_chip(chip_key(0, 1), design, DEVICE.params(), "map")[0]
     assert not np.asarray(drawn.params.offset).any()

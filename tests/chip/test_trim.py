@@ -22,7 +22,13 @@ from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
-from tests.helpers import is_one_sentence, neuron_card, random_network, write_card
+from tests.helpers import (
+    is_one_sentence,
+    neuron_card,
+    random_network,
+    with_slopes,
+    write_card,
+)
 
 DEVICE = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.3)
 STILL = dataclasses.replace(DEVICE, sigma_lrs=0.0, sigma_hrs=0.0)
@@ -141,11 +147,7 @@ def test_a_known_loss_is_made_good(circuit, index, lost):
 
 def test_offsets_of_the_neurons_are_trimmed_too(tmp_path):
     """In circuit full, on perfect cells: what is left is a fraction of a slot."""
-    card = neuron_card()
-    offset = {name: (60.0, 60.0) for name in card.mismatch.offset}
-    card = dataclasses.replace(
-        card, mismatch=dataclasses.replace(card.mismatch, offset=offset)
-    )
+    card = with_slopes(neuron_card(), lambda k: 60.0)
     here = CircuitConfig(neuron_card=write_card(card, tmp_path))
     network = random_network(1, CONFIG, z_full=(9.0, 12.0))
     design, device = design_network(network, STILL, here), STILL.params()

@@ -6,13 +6,15 @@ from rram_jax.neuron.card import (
     KindTable,
     MismatchTable,
     NeuronCard,
+    SlopeTable,
 )
-from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 
 
 def small_table(clocks: int) -> KindTable:
     return KindTable(
         clocks_per_slot=clocks,
+        asynchronous=clocks > 1,
         window=185e-9,
         v_full=(4e-3, 16e-3),
         gain=(1.02, 1.0),
@@ -32,9 +34,17 @@ def small_table(clocks: int) -> KindTable:
     )
 
 
+def small_slopes(names: tuple[str, ...], equal: float) -> SlopeTable:
+    return SlopeTable(
+        equal=equal,
+        within_1=1.0,
+        v_full=(4e-3, 16e-3),
+        offset={name: (-10.0 + i, 2.0 * i) for i, name in enumerate(names)},
+        gain={name: (0.1 * i, 0.0) for i, name in enumerate(names)},
+    )
+
+
 def small_card() -> NeuronCard:
-    offset = {name: (-10.0 + i, 2.0 * i) for i, name in enumerate(MISMATCHED)}
-    gain = {name: (0.1 * i, 0.0) for i, name in enumerate(MISMATCHED)}
     return NeuronCard(
         name="small",
         source="invented",
@@ -55,10 +65,7 @@ def small_card() -> NeuronCard:
         output=small_table(4),
         mismatch=MismatchTable(
             a_vt=4e-9,
-            equal=0.98,
-            within_1=1.0,
-            v_full=(4e-3, 16e-3),
-            offset=offset,
-            gain=gain,
+            hidden=small_slopes(MISMATCHED, 0.98),
+            output=small_slopes(MISMATCHED_ASYNCHRONOUS, 0.96),
         ),
     )

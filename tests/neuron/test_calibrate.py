@@ -8,6 +8,7 @@ import pytest
 from rram_jax.neuron.calibrate import (
     NeuronFit,
     crossings,
+    fit_crossings,
     fit_neuron,
     judge,
     latch_threshold,
@@ -48,6 +49,16 @@ def test_a_known_neuron_is_found_again(advance):
     assert fit.curve == pytest.approx(TRUTH.curve, abs=1.0)
 
 
+def test_crossings_alone_tell_the_same_neuron():
+    stairs, _, _, position = observed(CONFIG)
+    position = np.where(np.arange(len(position)) < 3, np.nan, position)
+    fit = fit_crossings(stairs, position, CONFIG)
+    assert fit.threshold == fit.bracket == 0
+    # Without doubt about a threshold, but for the prior on the curve.
+    assert fit.offset == pytest.approx(TRUTH.offset, abs=1e-3)
+    assert fit.gain == pytest.approx(TRUTH.gain, abs=1e-3)
+
+
 def test_an_earlier_ramp_takes_the_offset_away():
     config = dataclasses.replace(CONFIG, ramp_advance=0.81)
     # float32: two numbers below one.
@@ -57,11 +68,12 @@ def test_an_earlier_ramp_takes_the_offset_away():
 
 def test_a_fit_is_judged_on_counts_and_crossings():
     stairs, difference, counts, _ = observed(CONFIG, seed=3)
-    says = judge(TRUTH, stairs, difference, counts, CONFIG)
+    measured = crossings(difference, TRUTH.threshold, CONFIG)
+    says = judge(TRUTH, stairs, measured, counts, CONFIG)
     assert says["equal"] == says["within_1"] == 1
     assert says["residual_max"] < 1e-9  # of crossings made by the same formula
     worse = dataclasses.replace(TRUTH, offset=TRUTH.offset + 0.2)
-    says = judge(worse, stairs, difference, counts, CONFIG)
+    says = judge(worse, stairs, measured, counts, CONFIG)
     assert says["residual_rms"] == pytest.approx(0.2, rel=1e-6)
     assert 0.05 < says["equal"] < 0.5  # 0.2 slots are 0.8 clocks
     assert says["within_1"] == 1

@@ -7,16 +7,20 @@ import tomli_w
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import load_neuron_card, preset_names, with_card
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.neuron.transistors import MISMATCHED
+from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from tests.neuron.cards import small_card
 
 HIDDEN = NeuronConfig(v_full=8e-3)
-OUTPUT = NeuronConfig(v_full=8e-3, clocks_per_slot=4, v_shift=2e-3)
+OUTPUT = NeuronConfig(v_full=8e-3, clocks_per_slot=4, v_shift=2e-3, asynchronous=True)
 
 
 def table():
     """The small card as TOML would give it."""
     return dataclasses.asdict(small_card())
+
+
+def slopes(content, kind, part):
+    return content["mismatch"][kind][part]
 
 
 def load(tmp_path, content):
@@ -52,11 +56,20 @@ def test_the_common_offset_is_cancelled_by_the_ramp():
     assert float(small_card().params(config).offset) == pytest.approx(0, abs=1e-7)
 
 
-def test_slopes_stand_in_the_order_of_a_draw():
-    offset, gain = small_card().slopes(HIDDEN)
-    i = np.arange(len(MISMATCHED))
+@pytest.mark.parametrize(
+    ("config", "names"), [(HIDDEN, MISMATCHED), (OUTPUT, MISMATCHED_ASYNCHRONOUS)]
+)
+def test_slopes_stand_in_the_order_of_a_draw(config, names):
+    offset, gain = small_card().slopes(config)
+    i = np.arange(len(names))
     np.testing.assert_allclose(offset, (-10 + i + 2 * i) / 2, rtol=1e-6)
     np.testing.assert_allclose(gain, 0.05 * i, rtol=1e-6)
+
+
+def test_a_counter_of_any_clock_reads_a_continuous_comparator():
+    card, fine = small_card(), dataclasses.replace(OUTPUT, clocks_per_slot=12)
+    assert card.kind(fine) is card.output
+    assert card.kind(HIDDEN) is card.hidden
 
 
 def test_driver_resistance_follows_the_width():
@@ -72,7 +85,7 @@ def test_driver_resistance_follows_the_width():
         ({"i_bias": 10e-6}, "i_bias = 2e-05"),
         ({"t_slot": 4e-9}, "t_slot"),
         ({"swing": 0.3}, "swing"),
-        ({"clocks_per_slot": 2}, "1 or 4 clocks"),
+        ({"clocks_per_slot": 2}, "latches of 1 clocks"),
     ],
 )
 def test_a_neuron_outside_the_card_is_refused(change, told):
@@ -92,8 +105,12 @@ def test_a_neuron_outside_the_card_is_refused(change, told):
         (lambda t: t["output"].update(leak=["1e6", 1.0]), "output.*leak"),
         (lambda t: t["hidden"].update(leak=[float("nan"), 1.0]), "leak"),
         (lambda t: t["hidden"].update(v_full=[16e-3, 4e-3]), "rising"),
-        (lambda t: t["mismatch"]["offset"].pop("gm_tail"), "offset.*gm_tail"),
-        (lambda t: t["mismatch"]["gain"].update(gm_tial=[0.0, 0.0]), "gain.*gm_tial"),
+        (lambda t: t["output"].update(asynchronous=False), "continuous comparator"),
+        (lambda t: slopes(t, "hidden", "offset").pop("gm_tail"), "offset.*gm_tail"),
+        (
+            lambda t: slopes(t, "output", "gain").update(latch_in_p=[0.0, 0.0]),
+            "output.gain.*latch_in_p",
+        ),
         (lambda t: t["mismatch"].update(a_vt="4e-9"), "mismatch.a_vt"),
         (lambda t: t.pop("driver"), "driver"),
     ],
@@ -120,8 +137,8 @@ def test_the_preset_covers_what_networks_need():
     assert "gmc-130nm" in preset_names()
     card = load_neuron_card()
     for v_full in (3e-3, 7.9e-3, 20.1e-3, 30e-3):
-        for clocks in (1, 4):
-            config = NeuronConfig(v_full=v_full, clocks_per_slot=clocks)
+        for asynchronous in (False, True):
+            config = NeuronConfig(v_full=v_full, asynchronous=asynchronous)
             config = with_card(config, card)
             params = card.params(config)
             # A same-gm dual slope has a gain of one up to what the ramp's kick does.

@@ -11,6 +11,7 @@ from rram_jax.neuron.transistors import MISMATCHED
 from tests.neuron.cards import small_card
 
 CONFIG = NeuronConfig(v_full=8e-3)
+OUTPUT = NeuronConfig(v_full=8e-3, clocks_per_slot=4, asynchronous=True)
 
 
 def test_gate_areas_by_hand():
@@ -19,6 +20,17 @@ def test_gate_areas_by_hand():
     # Square micrometres: 20 x 0.5, 8 x 0.3 and 2 x 0.15.
     got = [area[name] * 1e12 for name in ("gm_in_a", "latch_in_p", "latch_p_op")]
     assert got == pytest.approx([10, 2.4, 0.3])
+
+
+def test_a_continuous_comparator_has_areas_of_its_own():
+    area = dict(zip(OUTPUT.mismatched, gate_areas(OUTPUT), strict=True))
+    assert len(area) == 21
+    assert not any(name.startswith("latch") for name in area)
+    # Square micrometres: 8 x 0.5, 1.5 x 0.8.
+    got = [area[f"comparator_{name}"] * 1e12 for name in ("in_p", "mir_b")]
+    assert got == pytest.approx([4, 1.2])
+    draw = draw_mismatch(jax.random.key(1), 3, OUTPUT, small_card())
+    assert draw.shape == (3, 21)
 
 
 def test_the_gm_cell_shrinks_with_its_bias_and_the_latch_does_not():

@@ -131,8 +131,8 @@ def test_a_neuron_of_subcircuits_converts_as_one_of_models(wrapped):
     stairs = np.full((2, SLOTS), 0.5 * CONFIG.v_full)
     stairs[1] *= 0.4
     shifts = [{"gm_in_a": 1e-3, "gm_in_b": -1e-3}, {"latch_in_p": 2e-3}]
-    one = simulate_columns(CONFIG, stairs, shifts, gate=False)
-    other = simulate_columns(CONFIG, stairs, shifts, gate=False, process=wrapped)
+    one = simulate_columns(CONFIG, stairs, shifts)
+    other = simulate_columns(CONFIG, stairs, shifts, process=wrapped)
     np.testing.assert_array_equal(one.counts, other.counts)
     # The same circuit in another order of nodes: the transient's own error.
     np.testing.assert_allclose(one.difference, other.difference, atol=2e-3)
@@ -165,6 +165,6 @@ def test_the_neuron_converts_at_every_corner(corner, temperature):
     process = dataclasses.replace(
         default_process(), corner=corner, temperature=temperature
     )
-    counts = simulate_columns(CONFIG, stairs, gate=False, process=process).counts
+    counts = simulate_columns(CONFIG, stairs, process=process).counts
     # The offset that neurons share is not cancelled here: up to half a slot.
     np.testing.assert_allclose(counts, SLOTS * levels, atol=1.5)

@@ -14,7 +14,7 @@ from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.ngspice.compare import compare_layers, end_to_end, exact_chip
 from rram_jax.ngspice.deck import ARRAYS, network_deck
-from rram_jax.ngspice.decode import read_answer
+from rram_jax.ngspice.decode import read_answer, read_answers
 from rram_jax.ngspice.export import export
 from rram_jax.ngspice.job import BODY_NAME, DeckJob, DeckRow, write_whole
 from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
@@ -204,6 +204,23 @@ def test_a_whole_network_answers_as_its_surrogate(design):
     assert min(multiport.energy_j[b] for b in ("gm", "latch", "gate", "array")) > 0
     alone = end_to_end(design, exact, codes[None])[0]
     assert np.abs(alone - multiport.counts).max() <= 5  # a hidden code may differ by 1
+
+
+@pytest.mark.ngspice
+def test_images_in_a_row_answer_as_each_alone(design):
+    chip, answers = sample_chip(0, 0, design), []
+    for images in ([2, 1], [1]):
+        deck = network_deck(design, chip, "multiport", conversions=len(images))
+        text = deck.images([CODES[k].tolist() for k in images])
+        run = run_deck(text, t_stop=deck.t_stop, files={BODY_NAME: deck.body})
+        answers.append(read_answers(deck.plan, run.data))
+    (_, second), (alone,) = answers
+    assert second.codes == alone.codes
+    # What the auto-zero leaves is 0.03 slots, an eighth of a count.
+    assert np.abs(np.subtract(second.counts, alone.counts)).max() <= 1
+    assert second.energy_j["gm"] > alone.energy_j["gm"]
+    with pytest.raises(InputError, match="converts 1 images"):
+        deck.images([[0] * SIZES[0]] * 2)
 
 
 @pytest.mark.ngspice

@@ -1,27 +1,36 @@
 import dataclasses
 import re
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rram_jax.neuron.calibrate import crossings, latch_threshold
+from rram_jax.neuron.calibrate import latch_threshold
 from rram_jax.neuron.card import load_neuron_card, with_card
 from rram_jax.neuron.config import LEAD, SLOTS, V_CM, V_DD, NeuronConfig
-from rram_jax.neuron.mismatch import gate_areas, position_shift
+from rram_jax.neuron.mismatch import draw_mismatch, gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
-from rram_jax.ngspice.decode import decode_codes, decode_counts, high_time
+from rram_jax.ngspice.decode import (
+    decode_codes,
+    decode_counts,
+    decode_crossings,
+    high_time,
+)
 from rram_jax.ngspice.neuron import (
+    comparator,
     driver_instance,
     gm_cell,
     input_pulse_lines,
     latch,
     neuron_instance,
     neuron_subcircuits,
-    phase_lines,
     pulse_gate,
     shared_lines,
+)
+from rram_jax.ngspice.phases import (
+    phase_lines,
     steps,
 )
 from rram_jax.ngspice.runner import run_deck
@@ -31,11 +40,14 @@ from rram_jax.ngspice.testbench import (
     noise_density,
     random_staircases,
     simulate_columns,
+    simulate_conversions,
 )
 
 # Full scales that are no column of the card.
 HIDDEN = NeuronConfig(v_full=7.9e-3)
-OUTPUT = NeuronConfig(v_full=20.1e-3, v_shift=5e-3, clocks_per_slot=4)
+OUTPUT = NeuronConfig(
+    v_full=20.1e-3, v_shift=5e-3, clocks_per_slot=4, asynchronous=True
+)
 
 
 def points(source):
@@ -86,6 +98,22 @@ def test_threshold_shifts_go_to_their_own_subcircuit():
     assert comparator.endswith("latch d_in_p=0.003")
 
 
+def test_a_continuous_comparator_has_neither_clock_nor_copy():
+    text = neuron_instance(
+        "1", "1_3", "s1_3", {"comparator_in_p": 3e-3}, asynchronous=True
+    )
+    cell, compare, start = text.splitlines()
+    assert cell.startswith("Xg1_3 s1_3 ref1 out1_3 vpre ")
+    assert compare.split()[1:4] == ["out1_3", "vpre", "q1_3"]
+    assert compare.endswith("comparator d_in_p=0.003")
+    assert "dum" not in start + str(gm_cell("1", OUTPUT))
+    assert str(comparator()).count("delvto") == 7
+    phases = phase_lines("1", OUTPUT, 100e-9, 92e-9).text
+    assert "Vclk1" not in phases
+    deck, *_ = column_deck(OUTPUT, np.zeros((2, SLOTS)))
+    assert "Xp0_0" not in deck  # nothing behind it, so no pulse gate
+
+
 def test_gates_grow_with_the_drivers_behind_them():
     def widest(n):
         return max(width(x) for x in str(pulse_gate("0", n)).splitlines() if " w=" in x)
@@ -104,7 +132,7 @@ def test_steps_add_where_they_overlap():
 
 
 def test_phases_of_a_layer_by_hand():
-    config = dataclasses.replace(OUTPUT, ramp_advance=0.7)
+    config = dataclasses.replace(OUTPUT, ramp_advance=0.7, asynchronous=False)
     phases = phase_lines("1", config, 100e-9, 92e-9)
     assert phases.t_pulse == pytest.approx(180e-9)
     first = phases.t_pulse - LEAD
@@ -127,6 +155,34 @@ def test_phases_of_a_layer_by_hand():
     assert phases.t_end > first + 60 * 1.25e-9
 
 
+def test_conversions_in_a_row_have_an_auto_zero_between_them():
+    config = dataclasses.replace(HIDDEN, auto_zero_taus=2.0)
+    period = config.t_period
+    phases = phase_lines("0", config, 20e-9, 12e-9, conversions=3)
+    one = phase_lines("0", config, 20e-9, 12e-9)
+    assert phases.t_pulse == one.t_pulse
+    assert phases.t_end == pytest.approx(one.t_end + 2 * period, rel=1e-12)
+    for node in ("ref0", "clk0", "en0"):
+        at = np.arange(20e-9, one.t_end - 1e-9, 0.7e-9)
+        for n in (1, 2):
+            np.testing.assert_allclose(
+                level(phases.text, node, at + n * period),
+                level(one.text, node, at),
+                atol=1e-6,
+            )
+    # Closed to begin with, and for two time constants before the next start.
+    zeroed = 12e-9 + period
+    at = [1e-9, 13e-9, zeroed - config.t_auto_zero - 1e-9]
+    assert level(phases.text, "az0", at) == pytest.approx([V_DD, 0, 0])
+    at = [zeroed - config.t_auto_zero + 1e-9, zeroed - 1e-9, zeroed + 1e-9]
+    assert level(phases.text, "az0", at) == pytest.approx([V_DD, V_DD, 0])
+    # `out` is set to v_pre before the loop closes and after it opens.
+    at = [zeroed - config.t_auto_zero - 4e-9, zeroed - 1e-9, zeroed + 4e-9]
+    assert level(phases.text, "rs0", at) == pytest.approx([V_DD, 0, V_DD])
+    slow = phase_lines("0", config, 20e-9, 12e-9, conversions=2, t_period=1e-6)
+    assert slow.t_end == pytest.approx(one.t_end + 1e-6, rel=1e-12)
+
+
 def test_inputs_with_one_code_share_a_source():
     pulses = input_pulse_lines("0", HIDDEN, [3, 0, 3, 15], 20e-9)
     assert len(pulses.nodes) == 4
@@ -140,6 +196,19 @@ def test_inputs_with_one_code_share_a_source():
     np.testing.assert_allclose(level(pulses.text, "x0_0", at), 0)
 
 
+def test_inputs_of_images_in_a_row():
+    pulses = input_pulse_lines(
+        "0", HIDDEN, [3, 0, 3], 20e-9, more=[[2, 0, 2]], t_period=300e-9
+    )
+    lines = pulses.text.splitlines()
+    assert "Xi0_3_2 x0_3_2 pi0_3_2 pbi0_3_2 vdd_driver buf0 k=2" in lines
+    assert pulses.nodes[0] == pulses.nodes[2] == ("pi0_3_2", "pbi0_3_2")
+    at = np.array([21e-9, 34e-9, 36e-9, 321e-9, 329e-9, 331e-9])
+    expected = [V_DD, V_DD, 0, V_DD, V_DD, 0]
+    np.testing.assert_allclose(level(pulses.text, "x0_3_2", at), expected)
+    np.testing.assert_allclose(level(pulses.text, "x0_0_0", at), 0)
+
+
 def test_counts_end_at_the_first_zero():
     time = np.linspace(0, 100e-9, 1001)
     on = [(10e-9, 24e-9), (0, 0), (10e-9, 86e-9), (10e-9, 14e-9)]
@@ -149,6 +218,26 @@ def test_counts_end_at_the_first_zero():
     got = decode_counts(data, 0, 4, HIDDEN, 10e-9)
     # Read 4.17 ns behind the slot's start: at 14.17, 19.17, 24.17 ns and so on.
     np.testing.assert_array_equal(got, [2, 0, 15, 0])
+
+
+def test_crossings_are_the_falls_of_q():
+    first = 10e-9 - LEAD + OUTPUT.t_delay
+    time = np.linspace(0, 120e-9, 1201)
+    ends = np.array([first + 3.2 * 5e-9, first + 0.3 * 5e-9, first - 1e-9, 200e-9])
+    data = {
+        f"v(q0_{j})": V_DD * np.clip(0.5 - (time - end) / 1e-9, 0, 1)
+        for j, end in enumerate(ends)
+    }
+    data["time"] = time
+    got = decode_crossings(data, 0, 4, OUTPUT, 10e-9)
+    # Decision 0 is position 0.5; before it and behind the ramp there is none.
+    np.testing.assert_allclose(got[:2], [3.7, 0.8], atol=1e-6)
+    assert np.isnan(got[2:]).all()
+    # The step is 1.5 ns before decision 0, and another 1.5 ns are too few.
+    early = dataclasses.replace(OUTPUT, ramp_advance=0.3)
+    assert np.isnan(decode_crossings(data, 0, 4, early, 10e-9)[1])
+    counts = decode_counts(data, 0, 4, OUTPUT, 10e-9)
+    np.testing.assert_array_equal(counts, [13, 2, 0, 60])
 
 
 def test_codes_are_pulse_widths():
@@ -228,16 +317,18 @@ def test_hidden_neurons_count_as_the_card_says(hidden):
 def test_hidden_neurons_cross_where_the_card_says(hidden):
     config, run, position, stairs = hidden
     same_latch = slice(0, 16)
-    difference, counts = run.difference[same_latch], run.counts[same_latch]
-    threshold, doubt = latch_threshold(difference, counts)
-    miss = np.abs(crossings(difference, threshold, config) - position[same_latch])
+    threshold, doubt = latch_threshold(
+        run.difference[same_latch], run.counts[same_latch]
+    )
+    crossed = run.crossings(threshold, config)[same_latch]
+    miss = np.abs(crossed - position[same_latch])
     doubt *= SLOTS / config.swing
     # What the card was measured to, 0.03 slots, and the doubt about the threshold.
     assert np.nanmax(miss[:8]) < 0.04 + doubt
     # Slopes are a first order; two sigmas in all transistors leave some second.
     assert np.nanmax(miss[8:]) < 0.1 + doubt
     nominal = position_of(config, stairs, np.zeros((24, len(MISMATCHED))))
-    moved = crossings(difference, threshold, config) - nominal[same_latch]
+    moved = crossed - nominal[same_latch]
     assert np.nanmax(np.abs(moved[8:])) > 0.2 + doubt
 
 
@@ -254,12 +345,55 @@ def test_hidden_neurons_drive_whole_slots_and_draw_their_bias(hidden):
 def test_output_neurons_see_sums_below_zero():
     config = with_card(OUTPUT, load_neuron_card())
     stairs = random_staircases(np.random.default_rng(12), config, 16)
-    counts = simulate_columns(config, stairs, gate=False).counts
-    nominal = np.zeros((16, len(MISMATCHED)))
-    agree(counts, counts_of(position_of(config, stairs, nominal), config))
+    run = simulate_columns(config, stairs)
+    counts = run.counts
+    position = position_of(config, stairs, np.zeros((16, len(config.mismatched))))
+    agree(counts, counts_of(position, config))
+    # What the card was measured to.
+    assert np.nanmax(np.abs(run.position - position)) < 0.03
     below = stairs.mean(1) < -1e-3
     assert below.any()
     assert (counts[below] > 0).any()
+
+
+@pytest.mark.ngspice
+def test_output_neurons_with_mismatch_cross_where_the_card_says():
+    """Half of them with gm cells twice as far off as drawn, half with comparators."""
+    card = load_neuron_card()
+    config = with_card(OUTPUT, card)
+    stairs = random_staircases(np.random.default_rng(13), config, 16)
+    shifts = 2 * np.asarray(draw_mismatch(jax.random.key(3), 16, config, card), float)
+    in_gm = np.array([name.startswith("gm_") for name in config.mismatched])
+    shifts *= in_gm == (np.arange(16)[:, None] < 8)
+    names = config.mismatched
+    delvto = [dict(zip(names, row.tolist(), strict=True)) for row in shifts]
+    run = simulate_columns(config, stairs, delvto)
+    miss = run.position - position_of(config, stairs, shifts)
+    # Slopes are a first order; two sigmas leave some second.
+    assert np.nanmax(np.abs(miss)) < 0.05
+    nominal = position_of(config, stairs, np.zeros_like(shifts))
+    moved = np.abs(run.position - nominal)
+    assert min(np.nanmax(moved[:8]), np.nanmax(moved[8:])) > 0.1
+
+
+@pytest.mark.ngspice
+@pytest.mark.parametrize(("taus", "equal"), [(5.0, True), (1.5, False)])
+def test_conversions_in_a_row_forget_each_other(taus, equal):
+    """With mismatch, so that there is something to correct, and other sums each."""
+    card = load_neuron_card()
+    config = dataclasses.replace(with_card(OUTPUT, card), auto_zero_taus=taus)
+    stairs = random_staircases(np.random.default_rng(14), config, 6)
+    shifts = np.asarray(draw_mismatch(jax.random.key(4), 6, config, card), float)
+    names = config.mismatched
+    delvto = [dict(zip(names, row.tolist(), strict=True)) for row in shifts]
+    runs = simulate_conversions(config, stairs, delvto, conversions=3)
+    for n in (1, 2):
+        fresh = simulate_columns(config, np.roll(stairs, -n, 0), delvto)
+        miss = np.nanmax(np.abs(runs[n].position - fresh.position))
+        # 4 mV of offset, half of it left on C_int, e^-5 of that: 0.03 slots at 2 sigma.
+        assert (miss < 0.05) == equal
+    # A period costs as much again while it auto-zeroes.
+    assert runs[2].energy["gm"] == pytest.approx(runs[1].energy["gm"], rel=0.01)
 
 
 @pytest.mark.ngspice

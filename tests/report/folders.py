@@ -37,7 +37,13 @@ VERSIONS = {
 
 NEURONS = (
     NeuronConfig(v_full=9.62e-3, ramp_advance=0.7),
-    NeuronConfig(v_full=15.1e-3, v_shift=2.5e-3, clocks_per_slot=4, ramp_advance=0.9),
+    NeuronConfig(
+        v_full=15.1e-3,
+        v_shift=2.5e-3,
+        clocks_per_slot=4,
+        asynchronous=True,
+        ramp_advance=0.9,
+    ),
 )
 
 IDEAL = ("clocks and phases", "something <b>new</b>")

@@ -42,17 +42,14 @@ def test_widths_follow_what_the_deck_scales():
             "gm cell": 1.5,
             "auto-zero": 1.0,
             "reset": CONFIG.reset_scale,
+            "copy": CONFIG.reset_scale,
             "latch": 1.0,
             "bias": 1.5,
         }
     )
     text = str(neuron.gm_cell("0", CONFIG))
-    for block in ("gm cell", "auto-zero", "reset"):
+    for block in ("gm cell", "auto-zero", "reset", "copy"):
         for t in sizes(CONFIG)[block]:
             line = next(x for x in text.splitlines() if x.startswith(f"M{t.name} "))
             width = float(line.split(" w=")[1].split()[0])
             assert width == pytest.approx(t.width, rel=1e-5)  # six digits in a deck
-
-
-def test_the_hold_capacitor_is_the_deck_s():
-    assert schematic.C_HOLD == neuron.C_HOLD
