@@ -155,8 +155,8 @@ def comparator() -> SubCircuit:
 
     Widths and lengths in micrometres; 20 uA in the tail, 5 uA in the sink. C_int swings
     as much at every full scale, so `out` always falls by 6 mV/ns and the delay is
-    nearly a constant of the circuit: 1 % of slope is 0.013 ns, and it forgets in less
-    than 3 ns where `out` stood before.
+    nearly a constant of the circuit: 1 % of slope is 0.013 ns, and where
+    `out` stood 5 ns before the crossing moves it by 0.02 ns.
     """
     cell, shift = _block("comparator", "inp inn q vbc vdd", "comparator")
     for t in COMPARATOR:
