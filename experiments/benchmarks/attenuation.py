@@ -128,7 +128,6 @@ def measure(settings: Benchmark, case: Case) -> dict:
     later = np.where(rng.random(weights.shape) < case.flipped, -weights, weights)
 
     nominal = mean_conductance(cells_of(jnp.asarray(weights)), device)
-    swapped = mean_conductance(cells_of(jnp.asarray(-weights)), device)
     exact = jnp.asarray(layer_transfer(nominal, tile, c), jnp.float32)
     ratio = AttenuationMap(
         slope=exact / wireless_transfer(nominal, c),
@@ -137,7 +136,7 @@ def measure(settings: Benchmark, case: Case) -> dict:
     )
     none = dataclasses.replace(ratio, slope=jnp.ones(exact.shape))
     maps = {
-        "map": attenuation_map(nominal, swapped, tile, c),
+        "map": attenuation_map(nominal, tile, c),
         "closed": closed_form_map(nominal, tile, c),
         "ratio": ratio,
         "wireless": none,
@@ -151,7 +150,7 @@ def measure(settings: Benchmark, case: Case) -> dict:
         g = 1 / sample_resistance(key, is_lrs, device)
         exact = jnp.asarray(layer_transfer(g, tile, c), jnp.float32)
         for name, held in maps.items():
-            difference = x @ signed_transfer(mapped_transfer(g, held, c) - exact)
+            difference = x @ signed_transfer(mapped_transfer(g, held) - exact)
             squares[name].append(float(jnp.square(difference).mean()))
     full_scale = gain * layer.z_full
     errors = {n: float(np.sqrt(np.mean(s)) / full_scale) for n, s in squares.items()}

@@ -146,14 +146,11 @@ def _design_layer(layer, device, circuit, card, last, wires):
     tile = dataclasses.replace(circuit.tile, r_driver_pos=r_pos, r_driver_neg=r_neg)
     conductance = mean_conductance(is_lrs, device.params())
     if wires:
-        # Swapping every pair turns LRS into HRS and back; off pairs stay as they are.
-        swapped = cells_of(-jnp.asarray(layer.weights, jnp.int32))
-        swapped = mean_conductance(swapped, device.params())
-        attenuation = attenuation_map(conductance, swapped, tile, c)
+        attenuation = attenuation_map(conductance, tile, c)
     else:
         attenuation = ideal_map((len(is_lrs), is_lrs.shape[1] // c))
     transfer = np.asarray(
-        signed_transfer(mapped_transfer(conductance, attenuation, c)), np.float64
+        signed_transfer(mapped_transfer(conductance, attenuation)), np.float64
     )
     # Off pairs lighten a column's load and raise its own gain; z knows that.
     g = np.asarray(conductance, np.float64)

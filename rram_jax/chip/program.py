@@ -92,6 +92,6 @@ def surrogate_chip(
     state = rtn_pass if circuit == "full" else None
     samples = program_chip(key, design, device, circuit, models=models, rtn_pass=state)
     return tuple(
-        mapped_layer(sample, model, layer.layer.columns_per_output)
+        mapped_layer(sample, model)
         for sample, model, layer in zip(samples, models, design.layers, strict=True)
     )

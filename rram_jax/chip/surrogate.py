@@ -159,13 +159,9 @@ def chip_layer(
     return ChipLayer(transfer=signed_transfer(transfer), params=params)
 
 
-def mapped_layer(
-    sample: LayerSample, model: LayerModel, columns_per_output: int
-) -> ChipLayer:
+def mapped_layer(sample: LayerSample, model: LayerModel) -> ChipLayer:
     """The same with the wires by the attenuation map."""
-    transfer = mapped_transfer(
-        1 / sample.resistance, model.attenuation, columns_per_output
-    )
+    transfer = mapped_transfer(1 / sample.resistance, model.attenuation)
     return chip_layer(sample, transfer, model)
 
 

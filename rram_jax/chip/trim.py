@@ -72,11 +72,10 @@ def trim_chip(
     for index, (sample, layer, model) in enumerate(
         zip(samples, design.layers, models, strict=True)
     ):
-        columns, n = layer.layer.columns_per_output, layer.layer.n_outputs
+        n = layer.layer.n_outputs
         test = partial(
             _positions,
             model=model,
-            columns_per_output=columns,
             driven=with_constants(codes, config.constant_codes),
             v_read=design.circuit.v_read,
             pulse_excess=excess,
@@ -107,7 +106,6 @@ def _positions(
     sample: LayerSample,
     *,
     model: LayerModel,
-    columns_per_output: int,
     driven: Float[Array, "patterns pairs"],
     v_read: float,
     pulse_excess: Float[Array, "*#excess"] | float,
@@ -115,7 +113,7 @@ def _positions(
     noise_key: Key | None = None,
 ) -> Float[Array, "patterns neurons"]:
     """Crossings [slots] of a layer's neurons on the test patterns."""
-    part = mapped_layer(sample, model, columns_per_output)
+    part = mapped_layer(sample, model)
     position = positions(
         driven,
         part.transfer,

@@ -7,7 +7,7 @@ So with the row's load in its tile, g_row = sum(G) [S],
     T = (slope * T_wireless + offset * g_row) / (1 + r_row * g_row),
 
 where r_row is known beforehand, and slope and offset follow from two exact solves: the
-nominal array, and the same array with LRS and HRS swapped. They hardly depend on the
+nominal array, and the same array with all weights negated. They hardly depend on the
 cells: a map stays good for other weights (`experiments/benchmarks/attenuation.py`
 gives its error over wires, sizes, spread and flipped weights). Each sampled array then
 costs row sums and elementwise products.
@@ -25,12 +25,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from rram_jax.circuit.config import TileConfig, split_lines, tile_grid
+from rram_jax.circuit.pair import interleave, split
 from rram_jax.circuit.tile import layer_transfer, wireless_transfer
+from rram_jax.errors import InputError
 from rram_jax.types import Array, Float, register_record
 
 DISTINCT = 0.05
-"""[-] Of the mean: by how much a cell's share must change when LRS and HRS are swapped
-for its slope to follow from the change."""
+"""[-] Of the mean: by how much a cell's share must change from the one solved array to
+the other for its slope to follow from the change."""
 
 
 @register_record
@@ -50,15 +52,15 @@ class AttenuationMap:
 
 def attenuation_map(
     conductance: Float[Array, "rows cols"],
-    swapped: Float[Array, "rows cols"],
     tile: TileConfig,
     columns_per_output: int = 1,
 ) -> AttenuationMap:
-    """Map of a nominal array; `swapped` [S] is the same array, LRS and HRS swapped.
+    """Map of a nominal array of `conductance` [S], for cells sampled around it.
 
-    Exact at the nominal array, and at the swapped one but for cells whose share of
-    their output hardly changes (HRS in both; alone in their row): those take the mean
-    slope of the rest, or 1.
+    The second solve is of the array with the rows of each pair exchanged. To float32
+    digits exact at the nominal array, and at the other one but for cells whose share of
+    their output hardly changes there (HRS in both; alone in their row): those take the
+    mean slope of the rest, or 1.
     """
     r_row = _row_resistance(_grid(conductance, tile, columns_per_output), tile)
 
@@ -70,13 +72,15 @@ def attenuation_map(
 
     with jax.enable_x64(True):
         undropped, share, load = solved(conductance)
-        undropped_s, share_s, load_s = solved(swapped)
+        positive, negative = split(conductance)
+        undropped_s, share_s, load_s = solved(interleave(negative, positive))
         one, other = share * load_s, share_s * load
         distinct = jnp.abs(one - other) > DISTINCT * (one + other).mean()
         distinct &= jnp.abs(share - share_s) > DISTINCT * share.mean()
         slope = undropped * load_s - undropped_s * load
         slope = slope / jnp.where(distinct, one - other, 1.0)
-        usual = slope[distinct].mean() if distinct.any() else 1.0
+        usual = jnp.where(distinct, slope, 0.0).sum() / distinct.sum()
+        usual = jnp.where(distinct.any(), usual, 1.0)
         slope = jnp.where(distinct, slope, usual)
         offset = (undropped - slope * share) / jnp.where(load == 0, 1.0, load)
     return AttenuationMap(
@@ -145,12 +149,20 @@ def ideal_map(shape: tuple[int, int]) -> AttenuationMap:
 
 
 def mapped_transfer(
-    conductance: Float[Array, "*chips rows cols"],
-    attenuation: AttenuationMap,
-    columns_per_output: int = 1,
+    conductance: Float[Array, "*chips rows cols"], attenuation: AttenuationMap
 ) -> Float[Array, "*chips rows outputs"]:
-    """[V/V] Approximate transfer of sampled arrays, differentiable and cheap."""
-    share, load, drop = _parts(conductance, attenuation.r_row, columns_per_output)
+    """[V/V] Approximate transfer of sampled arrays, differentiable and cheap.
+
+    Raises:
+        InputError: The map is one of an array of another shape.
+    """
+    (rows, outputs), shape = attenuation.slope.shape, conductance.shape
+    if len(shape) < 2 or shape[-2] != rows or shape[-1] % outputs or not shape[-1]:
+        raise InputError(
+            f"This attenuation map is one of {rows} rows and of columns for {outputs}"
+            f" outputs; got conductances of shape {shape}."
+        )
+    share, load, drop = _parts(conductance, attenuation.r_row, shape[-1] // outputs)
     return (attenuation.slope * share + attenuation.offset * load) / (1 + drop)
 
 

@@ -72,7 +72,7 @@ def test_gain_is_the_nominal_arrays_own(circuit, ternary):
         v_full = 0.2 * through_zero * layer.layer.z_full
         np.testing.assert_allclose(layer.neuron.v_full, v_full, rtol=2e-6)
         # The map stands for these very wires.
-        mapped = mapped_transfer(jnp.asarray(g, jnp.float32), layer.attenuation, c)
+        mapped = mapped_transfer(jnp.asarray(g, jnp.float32), layer.attenuation)
         np.testing.assert_allclose(mapped, exact, rtol=5e-6)
 
 

@@ -77,9 +77,7 @@ def _by_numpy(design, chip, codes, labels):
         design.layers, sample_chip(4, chip, design, rtn_pass=None), strict=True
     ):
         rows = np.asarray(
-            mapped_transfer(
-                1 / part.resistance, layer.attenuation, layer.layer.columns_per_output
-            ),
+            mapped_transfer(1 / part.resistance, layer.attenuation),
             float,
         )
         mean = 0.2 * codes @ (rows[0::2] - rows[1::2]) / 15

@@ -44,9 +44,7 @@ def test_surrogate_and_sample_draw_the_same_chip(circuit):
         )
         sampled = sample_chip(seed, chip, design, rtn_pass=rtn_pass)
         for layer, part, sample in zip(design.layers, drawn, sampled, strict=True):
-            rows = mapped_transfer(
-                1 / sample.resistance, layer.attenuation, layer.layer.columns_per_output
-            )
+            rows = mapped_transfer(1 / sample.resistance, layer.attenuation)
             np.testing.assert_array_equal(part.transfer, rows[0::2] - rows[1::2])
 
 

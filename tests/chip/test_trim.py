@@ -74,7 +74,7 @@ def mean_errors(chip, design, device, circuit_name):
     ):
 
         def crossing(sample, codes=codes, excess=excess, layer=layer, model=model):
-            part = mapped_layer(sample, model, layer.layer.columns_per_output)
+            part = mapped_layer(sample, model)
             driven = with_constants(codes, CONFIG.constant_codes)
             return positions(
                 driven, part.transfer, 0.2, part.params, pulse_excess=excess
@@ -189,7 +189,7 @@ def test_trimmed_chips_answer_more_like_the_nominal_one(design):
 
     def winners(samples):
         chip = tuple(
-            mapped_layer(sample, model, layer.layer.columns_per_output)
+            mapped_layer(sample, model)
             for sample, model, layer in zip(samples, models, design.layers, strict=True)
         )
         return run_network(chip, codes, design, 0.2, "map").argmax(-1)
@@ -280,7 +280,7 @@ def test_trimming_takes_the_mean_error_of_each_neuron_back(design):
     layer = design.layers[0]
 
     def crossing(sample):
-        part = mapped_layer(sample, network_model(design, "map")[0], 1)
+        part = mapped_layer(sample, network_model(design, "map")[0])
         return positions(driven, part.transfer, 0.2, part.params, linear=True)
 
     nominal = sample_layer(chip_key(0, 0), layer, 0, params, design.card)
