@@ -2,13 +2,15 @@
 
     python -m experiments.benchmarks.attenuation --json attenuation.json --figure att
 
-Random binary weights on default tiles, cells of bench-r10, random images with the
-activity of real ones. The error is the rms over sampled arrays, images and outputs, as
-a share of the neuron's full scale. From one layer (144 x 64, wires of 0.5 Ohm, sigma of
-LRS 0.3, the very weights of the map) one thing at a time is changed: the layer, all
-wires, the spread, and the share of weights flipped since the map was made (at one half
-it was made for an unrelated array). Beside the map: its closed form, which needs no
-solve, one ratio a cell (exact over wireless transfer at the nominal array), no wires.
+Layers of the reference checkpoints (and two of random weights) on default tiles, cells
+of bench-r10, random images with the activity of real ones. The error is the rms over
+sampled arrays, images and outputs, as a share of the neuron's full scale. From one
+layer (hidden, of mlp-144-64-10-hardened; wires of 0.5 Ohm, sigma of LRS 0.3, the very
+weights of the map) one thing at a time is changed: the layer, all wires, the spread,
+and the share of weights flipped since the map was made (at one half it was made for an
+array that has nothing to do with this one). Beside the map: its closed form, which
+needs no solve, one ratio a cell (exact over wireless transfer at the nominal array), no
+wires.
 """
 
 import dataclasses
@@ -36,6 +38,7 @@ from rram_jax.circuit.pair import cells_of, signed_transfer
 from rram_jax.circuit.tile import layer_transfer, wireless_transfer
 from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance, sample_resistance
+from rram_jax.qnn.checkpoint import load_checkpoint
 from rram_jax.report.figure import new_panels, save_figure, style_axes
 
 METHODS = {
@@ -48,25 +51,39 @@ METHODS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """Inputs, columns, columns an output, full scale in weights (as trained)."""
+    """Weights (inputs, columns), columns an output, full scale in weights."""
 
-    inputs: int
-    cols: int
+    weights: np.ndarray
     columns_per_output: int
     z_full: float
 
-    def __str__(self):
-        c = self.columns_per_output
-        return f"{self.inputs} x {self.cols}" + (f" / {c}" if c > 1 else "")
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+TRAINED = {"144": "mlp-144-64-10-hardened", "400": "mlp-400-256-10-hardened"}
+USUAL = "144 hidden"
 
 
-LAYERS = (
-    Layer(inputs=144, cols=64, columns_per_output=1, z_full=10.0),
-    Layer(inputs=64, cols=40, columns_per_output=4, z_full=20.0),
-    Layer(inputs=400, cols=256, columns_per_output=1, z_full=20.0),
-    Layer(inputs=784, cols=256, columns_per_output=1, z_full=20.0),
-    Layer(inputs=256, cols=40, columns_per_output=4, z_full=40.0),
-)
+def make_layers(seed: int) -> dict[str, Layer]:
+    """Trained layers by inputs of the network, and random ones."""
+    layers = {}
+    for name, checkpoint in TRAINED.items():
+        network = load_checkpoint(CHECKPOINTS / checkpoint).network
+        for kind, layer in zip(("hidden", "output"), network.layers, strict=True):
+            layers[f"{name} {kind}"] = Layer(
+                weights=np.asarray(layer.weights),
+                columns_per_output=layer.columns_per_output,
+                z_full=layer.z_full,
+            )
+    rng = np.random.default_rng(seed)
+    for inputs, cols, z_full in ((144, 64, 10.0), (784, 256, 20.0)):
+        layers[f"{inputs} random"] = Layer(
+            weights=rng.choice([-1, 1], (inputs, cols)),
+            columns_per_output=1,
+            z_full=z_full,
+        )
+    return layers
+
+
 WIRES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SPREADS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 FLIPPED = (0.0, 0.01, 0.03, 0.1, 0.3, 0.5)
@@ -77,7 +94,7 @@ class Case:
     """One point of a curve."""
 
     sweep: str
-    layer: Layer = LAYERS[0]
+    layer: str = USUAL
     r_wire: float = 0.5
     """[Ohm] Of every wire segment and strap."""
     sigma_lrs: float = 0.3
@@ -86,9 +103,9 @@ class Case:
     """[-] Share of the weights that differ from the map's."""
 
 
-def cases() -> Iterator[Case]:
+def cases(layers: dict[str, Layer]) -> Iterator[Case]:
     """The points of all four curves."""
-    yield from (Case(sweep="layer", layer=x) for x in LAYERS)
+    yield from (Case(sweep="layer", layer=x) for x in layers)
     yield from (Case(sweep="r_wire", r_wire=x) for x in WIRES)
     yield from (Case(sweep="sigma_lrs", sigma_lrs=x) for x in SPREADS)
     yield from (Case(sweep="flipped", flipped=x) for x in FLIPPED)
@@ -105,7 +122,7 @@ class Benchmark:
     """[-] Random images."""
 
     seed: int = 0
-    """[-] Makes weights, arrays and images."""
+    """[-] Makes random weights, arrays and images."""
 
     json: Path | None = None
     """File for the rows."""
@@ -114,16 +131,15 @@ class Benchmark:
     """Figure with the four curves (.svg and .png)."""
 
 
-def measure(settings: Benchmark, case: Case) -> dict:
+def measure(settings: Benchmark, layer: Layer, case: Case) -> dict:
     """Rms error over full scale of every method at one point."""
-    layer, c = case.layer, case.layer.columns_per_output
+    weights, c = layer.weights, layer.columns_per_output
     rng = np.random.default_rng(settings.seed)
     card = dataclasses.replace(load_card("bench-r10"), sigma_lrs=case.sigma_lrs)
     device = card.params()
     wires = {name: case.r_wire for name in ("r_wire_sl", "r_wire_bl", "r_strap")}
     tile = TileConfig(**wires)
-    weights = rng.choice([-1, 1], (layer.inputs, layer.cols))
-    active = rng.random((settings.images, layer.inputs)) < 0.3
+    active = rng.random((settings.images, len(weights))) < 0.3
     x = (rng.random(active.shape) * active).astype(np.float32)
     later = np.where(rng.random(weights.shape) < case.flipped, -weights, weights)
 
@@ -141,7 +157,7 @@ def measure(settings: Benchmark, case: Case) -> dict:
         "ratio": ratio,
         "wireless": none,
     }
-    sums = weights.reshape(layer.inputs, -1, c).sum(-1)
+    sums = weights.reshape(len(weights), -1, c).sum(-1)
     gain = float(jnp.vdot(signed_transfer(exact), sums) / np.square(sums).sum())
     is_lrs = cells_of(jnp.asarray(later))
     squares = {name: [] for name in maps}
@@ -154,12 +170,13 @@ def measure(settings: Benchmark, case: Case) -> dict:
             squares[name].append(float(jnp.square(difference).mean()))
     full_scale = gain * layer.z_full
     errors = {n: float(np.sqrt(np.mean(s)) / full_scale) for n, s in squares.items()}
-    return {**dataclasses.asdict(case), "layer": str(layer), "error": errors}
+    return {**dataclasses.asdict(case), "error": errors}
 
 
 def print_table(rows: list[dict]):
     """The four curves as one table."""
-    table = Table("changed", "to", *METHODS.values())
+    title = "rms error over full scale"
+    table = Table("changed", "to", *METHODS.values(), title=title)
     for row in rows:
         percent = [f"{100 * row['error'][name]:.3f} %" for name in METHODS]
         table.add_row(row["sweep"], str(row[row["sweep"]]), *percent)
@@ -170,7 +187,7 @@ def draw(rows: list[dict], path: Path):
     """The four curves in one figure."""
     figure, panels = new_panels("Error of the attenuation map", 2, 2)
     labels = {
-        "layer": "inputs x columns / columns an output",
+        "layer": "layer",
         "r_wire": "wire segment [Ohm]",
         "sigma_lrs": "spread of ln R_LRS",
         "flipped": "share of weights flipped since the map was made",
@@ -193,9 +210,9 @@ def draw(rows: list[dict], path: Path):
 def main():
     """Print the table; write rows and figure where asked."""
     settings = tyro.cli(Benchmark)
-    points = list(cases())
-    console = Console(stderr=True)
-    rows = [measure(settings, c) for c in track(points, "Points", console=console)]
+    layers = make_layers(settings.seed)
+    points = track(list(cases(layers)), "Points", console=Console(stderr=True))
+    rows = [measure(settings, layers[case.layer], case) for case in points]
     print_table(rows)
     if settings.json:
         settings.json.write_text(json.dumps(rows, indent=1))

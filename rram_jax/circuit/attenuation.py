@@ -7,15 +7,15 @@ So with the row's load in its tile, g_row = sum(G) [S],
     T = (slope * T_wireless + offset * g_row) / (1 + r_row * g_row),
 
 where r_row is known beforehand, and slope and offset follow from two exact solves: the
-nominal array, and the same array with all weights negated. They hardly depend on the
-cells: a map stays good for other weights (`experiments/benchmarks/attenuation.py`
-gives its error over wires, sizes, spread and flipped weights). Each sampled array then
-costs row sums and elementwise products.
+nominal array, and the same array with all weights negated. What comes back depends on
+how much the columns are alike, so a map is best made of the weights that it is used
+for: `experiments/benchmarks/attenuation.py` gives its error over layers, wires, spread
+and flipped weights. Each sampled array then costs row sums and elementwise products.
 
-Closed form, to first order in the resistances and with all cells alike: where two cells
-of a line share a resistance of their paths, each takes that times its conductance from
-the other's share, and gives it to the background. A bit line carries no current in all,
-so there only what a cell loses more than the others shows.
+Closed form, to first order in the resistances, cells alike or independent: where two
+cells of a line share a resistance of their paths, each takes that times its conductance
+from the other's share, and gives it to the background. A bit line carries no current in
+all, so there only what a cell loses more than the others shows.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from rram_jax.circuit.tile import layer_transfer, wireless_transfer
 from rram_jax.errors import InputError
 from rram_jax.types import Array, Float, register_record
 
-DISTINCT = 0.05
+DISTINCT = 0.2
 """[-] Of the mean: by how much a cell's share must change from the one solved array to
 the other for its slope to follow from the change."""
 

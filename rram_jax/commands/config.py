@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from rram_jax.chip.config import CircuitConfig, NetworkConfig, check_seed
 from rram_jax.circuit.config import ArrayConfig
 from rram_jax.errors import InputError
+from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.qnn.config import TrainConfig
 
 
@@ -294,17 +295,21 @@ class ArrayCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronCommand:
-    """Measure the neuron's transistors, or verify its surrogate on single columns."""
+    """Measure the neuron's transistors, make its card, or verify its surrogate."""
 
-    action: Positional[Literal["transistors", "verify"]]
+    action: Positional[Literal["transistors", "characterise", "verify"]]
     """transistors: threshold, currents, gm/I_d, gain, capacitances, noise and mismatch
-    of single transistors in ngspice, over corners and temperatures; verify: codes of
-    conversions on random arrays, surrogate beside ngspice."""
+    of single transistors in ngspice, over corners and temperatures; characterise: a
+    neuron card from testbenches of single columns, some 25 minutes of one core; verify:
+    codes of conversions on random arrays, surrogate beside ngspice, about half a second
+    of one core each."""
 
-    cmos: str = "cmos-130nm"
-    """transistors: preset or path of the CMOS card."""
+    plan: Annotated[CharacterisePlan, arg(name="")] = field(
+        default_factory=CharacterisePlan
+    )
+    """Of characterise; `cmos` is transistors' too, and `seed` everybody's."""
 
-    card: str = "gmc-130nm"
+    neuron_card: str = CircuitConfig.neuron_card
     """verify: preset or path of the neuron card."""
 
     patterns: int = 200
@@ -313,36 +318,48 @@ class NeuronCommand:
     all: bool = False
     """verify: also other full scales, array heights, and with mismatch and noise."""
 
-    seed: int = 0
-    """Makes the transistors behind the spreads, or the patterns."""
-
     workers: int | None = None
-    """[-] verify: simulations at a time; by default one a core."""
+    """[-] characterise, verify: simulations at a time; by default one a core."""
 
     out: Path | None = None
     """Folder of the results; by default one in runs/ named after the card."""
 
     json: Path | None = None
-    """verify: write the numbers there, too."""
+    """characterise, verify: write the numbers there, too."""
 
     def __post_init__(self):
-        check_seed(self.seed)
+        check_seed(self.plan.seed)
         if not 1 <= self.patterns <= 100_000:
             raise InputError(f"patterns must be 1 to 100000; got {self.patterns}.")
-        own = {
-            "transistors": {"cmos": "cmos-130nm"},
+        if not isinstance(self.action, str):  # from a file, before the options
+            return
+        shared = {"transistors": ("cmos", "seed"), "verify": ("seed",)}
+        usual = CharacterisePlan()
+        if self.action != "characterise":
+            for name, value in vars(self.plan).items():
+                own = name in shared[self.action]
+                if not own and value != getattr(usual, name):
+                    raise InputError(
+                        f"{name} belongs to `neuron characterise`, and"
+                        f" `neuron {self.action}` was asked for."
+                    )
+        belongs = {
             "verify": {
-                "card": "gmc-130nm",
+                "neuron_card": CircuitConfig.neuron_card,
                 "patterns": 200,
                 "all": False,
-                "workers": None,
-                "json": None,
             },
+            "characterise or verify": {"workers": None, "json": None},
         }
-        for action, settings in own.items():
-            for name, usual in settings.items():
-                if action != self.action and getattr(self, name) != usual:
-                    raise InputError(f"--{name} belongs to `neuron {action}`.")
+        for actions, settings in belongs.items():
+            for name, value in settings.items():
+                if self.action not in actions.split(" or ") and (
+                    getattr(self, name) != value
+                ):
+                    raise InputError(
+                        f"{name} belongs to `neuron {actions}`, and"
+                        f" `neuron {self.action}` was asked for."
+                    )
 
 
 @dataclass(frozen=True, kw_only=True)

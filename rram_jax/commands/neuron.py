@@ -1,8 +1,9 @@
-"""`rram-jax neuron`: the neuron's transistors, and its conversions in ngspice."""
+"""`rram-jax neuron`: its transistors, its card, and its conversions in ngspice."""
 
 from pathlib import Path
 
 from rram_jax.commands.config import NeuronCommand
+from rram_jax.commands.neuron_characterise import characterise_neuron
 from rram_jax.commands.neuron_transistors import transistors
 from rram_jax.commands.neuron_verify import verify
 
@@ -14,4 +15,9 @@ def neuron(config: NeuronCommand) -> Path:
         InputError: A card, the data or the folder does not serve.
         NgspiceError: A run failed.
     """
-    return transistors(config) if config.action == "transistors" else verify(config)
+    actions = {
+        "transistors": transistors,
+        "characterise": characterise_neuron,
+        "verify": verify,
+    }
+    return actions[config.action](config)

@@ -46,7 +46,7 @@ MISMATCH = (
 
 def transistors(config: NeuronCommand) -> Path:
     """Measure a CMOS card's transistors; returns the results' folder."""
-    card = load_cmos_card(config.cmos)
+    card = load_cmos_card(config.plan.cmos)
     info = ngspice_info()
     processes = _processes(card)
     models = "".join(map(model_lines, processes))
@@ -56,14 +56,14 @@ def transistors(config: NeuronCommand) -> Path:
         "card": dataclasses.asdict(card) | {"include": Path(card.include).name},
         "models_sha256": hashlib.sha256(models.encode()).hexdigest(),
         "ngspice": info.version,
-        "seed": config.seed,
+        "seed": config.plan.seed,
     }
     out = config.out or default_folder("neuron", f"transistors-{card.name}", asked)
     with open_run(out, "neuron", asked) as run:
         if run.state == "finished":
             say_finished(out)
         else:
-            _measure(card, processes, config.seed, run)
+            _measure(card, processes, config.plan.seed, run)
         lines = run.metrics(table=list)["table"]
     show_table(f"Transistors of {card.name} beside SKY130's", HEADER, lines)
     for source in SOURCES:

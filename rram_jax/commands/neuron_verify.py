@@ -52,7 +52,7 @@ def verify(config: NeuronCommand) -> Path:
     """Simulate every case that is not done yet; returns the results' folder."""
     if config.json:
         check_writable(config.json)
-    card, device = load_neuron_card(config.card), load_card(DEVICE)
+    card, device = load_neuron_card(config.neuron_card), load_card(DEVICE)
     cases = _cases(card, every=config.all)
     asked = {
         "action": config.action,
@@ -60,7 +60,7 @@ def verify(config: NeuronCommand) -> Path:
         "device": dataclasses.asdict(device),
         "cases": [dataclasses.asdict(case) for case in cases],
         "patterns": config.patterns,
-        "seed": config.seed,
+        "seed": config.plan.seed,
         "ngspice": ngspice_info().version,
     }
     out = config.out or default_folder("neuron", f"verify-{card.name}", asked)
@@ -104,7 +104,7 @@ def _measure(config, cases, card, device, run: RunFolder) -> list[dict[str, Any]
         decks = -(-n * COLUMNS // PER_DECK)
         task = bar.add_task("simulations", total=decks * len(cases), told="")
         for k, case in enumerate(cases):
-            patterns = make_patterns(case, n, codes, card, device, config.seed)
+            patterns = make_patterns(case, n, codes, card, device, config.plan.seed)
             result = convert(
                 case,
                 patterns,

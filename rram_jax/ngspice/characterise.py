@@ -24,10 +24,11 @@ from rram_jax.neuron.card import (
 from rram_jax.ngspice.farm import run_jobs
 from rram_jax.ngspice.measure import (
     MEASUREMENTS,
-    CharacterisePlan,
     check_mismatch,
     measure,
+    process_of,
 )
+from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.testbench import G_ROW, driver_resistance
 from rram_jax.toml_file import parse_record
@@ -139,7 +140,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> Neu
             equal=0.0, within_1=0.0, v_full=plan.v_full, offset=offset, gain=gain
         )
     config = plan.config("hidden", plan.v_full[0])
-    r_pos, r_neg, r_rest = driver_resistance(config, process=plan.process)
+    r_pos, r_neg, r_rest = driver_resistance(config, process=process_of(plan))
     return NeuronCard(
         name=plan.name,
         source="Fitted to ngspice testbenches of single columns by `characterise`.",

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +20,7 @@ from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
+from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.testbench import (
     ColumnRun,
     noise_density,
@@ -47,70 +47,10 @@ LATCH_SHIFT = 30e-3
 """[V] Threshold shift of the latch's slopes: large against the bracket of counts."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CharacterisePlan:
-    """What a card is measured for."""
-
-    name: str = "gmc-130nm"
-    """Name of the card."""
-
-    v_full: tuple[float, ...] = (3e-3, 4.5e-3, 6.5e-3, 9e-3, 12e-3, 16e-3, 22e-3, 30e-3)
-    """[V] Full scales, rising."""
-
-    i_bias: float = 20e-6
-    """[A] Tail current."""
-
-    t_slot: float = 5e-9
-    """[s] Slot."""
-
-    swing: float = 0.45
-    """[V] Swing of C_int at full scale."""
-
-    output_clocks: int = 4
-    """[-] Edges a slot of the counter behind the output kind's comparator."""
-
-    shift_share: float = 0.3
-    """[-] v_shift over v_full of the output kind."""
-
-    a_vt: float = 4e-9
-    """[V m] Pelgrom's coefficient."""
-
-    n_train: int = 32
-    """[-] Staircases of each fit."""
-
-    n_test: int = 32
-    """[-] Staircases held out, and mismatched neurons that check the slopes."""
-
-    seed: int = 0
-    """Of the staircases and of the mismatched neurons."""
-
-    cmos: str = "cmos-130nm"
-    """CMOS card."""
-
-    corner: str = "tt"
-    """One of its corners."""
-
-    temperature: float = 27.0
-    """[deg C]"""
-
-    @property
-    def process(self) -> Process:
-        """Of all transistors."""
-        card = load_cmos_card(self.cmos)
-        return Process(card=card, corner=self.corner, temperature=self.temperature)
-
-    def config(self, kind: str, v_full: float) -> NeuronConfig:
-        """The neurons of a kind: `hidden` or `output`."""
-        output = kind == "output"
-        return NeuronConfig(
-            v_full=v_full,
-            v_shift=self.shift_share * v_full if output else 0.0,
-            t_slot=self.t_slot,
-            i_bias=self.i_bias,
-            swing=self.swing,
-            clocks_per_slot=self.output_clocks if output else 1,
-            asynchronous=output,
-        )
+def process_of(plan: CharacterisePlan) -> Process:
+    """Of all transistors of a plan."""
+    card = load_cmos_card(plan.cmos)
+    return Process(card=card, corner=plan.corner, temperature=plan.temperature)
 
 
 def measure(plan: CharacterisePlan, key: tuple[str, float]) -> dict:
@@ -136,11 +76,11 @@ def _measure_kind(plan: CharacterisePlan, config: NeuronConfig) -> dict:
         for part in (0, 1)
     )
     stairs = random_staircases(train, config, plan.n_train)
-    run = simulate_columns(config, stairs, process=plan.process)
-    fit = _fit(stairs, run, config, plan.process)
+    run = simulate_columns(config, stairs, process=process_of(plan))
+    fit = _fit(stairs, run, config, process_of(plan))
     used = dataclasses.replace(config, ramp_advance=0.5 + fit.offset)
     stairs = random_staircases(test, config, plan.n_test)
-    unseen = simulate_columns(used, stairs, process=plan.process)
+    unseen = simulate_columns(used, stairs, process=process_of(plan))
     measured = unseen.crossings(fit.threshold, used)
     row = dataclasses.asdict(fit) | judge(fit, stairs, measured, unseen.counts, used)
     energy = {block: run.energy[block] / plan.n_train for block in PER_NEURON}
@@ -148,7 +88,7 @@ def _measure_kind(plan: CharacterisePlan, config: NeuronConfig) -> dict:
     return row | {
         "energy_bias": run.energy["bias"],
         "pulse_excess": _pulse_excess(run),
-        "noise_rms": noise_rms(config, plan.process),
+        "noise_rms": noise_rms(config, process_of(plan)),
         "window": run.t_stop,
     }
 
@@ -234,7 +174,7 @@ def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
     inside = SLOTS // 2 + np.arange(N_REFINE) / N_REFINE / config.clocks_per_slot
     mean = [
         np.mean(run.crossings(latch_threshold(run.difference, run.counts)[0], config))
-        for run in _simulate_cases(cases, inside, config, plan.process)
+        for run in _simulate_cases(cases, inside, config, process_of(plan))
     ]
     for i, (one, other) in enumerate(LATCH_PAIRS):
         slope = float((mean[2 * i] - mean[2 * i + 1]) / (2 * LATCH_SHIFT))
@@ -258,7 +198,7 @@ def _slopes_at_levels(
     cases: list[dict[str, float]] = [{}]
     for name, size in zip(names, sizes, strict=True):
         cases += [{name: size}, {name: -size}]
-    runs = _simulate_cases(cases, np.array(GM_LEVELS), config, plan.process)
+    runs = _simulate_cases(cases, np.array(GM_LEVELS), config, process_of(plan))
     position = np.stack([run.crossings(0.0, config) for run in runs])
     distance = position[0, 1] - position[0, 0]
     offset, gain = {}, {}
@@ -301,7 +241,7 @@ def check_mismatch(
     stairs = random_staircases(rng, config, plan.n_test)
     names = config.mismatched
     delvto = [dict(zip(names, row.tolist(), strict=True)) for row in shifts]
-    counts = simulate_columns(config, stairs, delvto, process=plan.process).counts
+    counts = simulate_columns(config, stairs, delvto, process=process_of(plan)).counts
     params = card.params(config)
     offset, gain = position_shift(jnp.asarray(shifts, jnp.float32), config, card)
     params = dataclasses.replace(

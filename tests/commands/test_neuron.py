@@ -1,10 +1,17 @@
 import csv
+import dataclasses
 import json
 
 import pytest
+import tomli_w
 
 from rram_jax.cli import main
-from rram_jax.commands import neuron_transistors, neuron_verify
+from rram_jax.commands import (
+    neuron_characterise,
+    neuron_transistors,
+    neuron_verify,
+)
+from rram_jax.neuron.card import load_neuron_card
 
 MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
 .lib typ
@@ -122,10 +129,48 @@ def raw_linearity_of_few(config):
     return {"inl_lsb": 0.1, "dnl_lsb": 0.1, "monotone": True}
 
 
-def test_settings_of_another_action_are_refused(capsys):
-    assert main(["neuron", "transistors", "--patterns", "3"]) == 2
-    assert "--patterns belongs to `neuron verify`" in capsys.readouterr().err
-    assert main(["neuron", "verify", "--cmos", "x.toml"]) == 2
-    assert "--cmos belongs to `neuron transistors`" in capsys.readouterr().err
-    assert main(["neuron", "verify", "--patterns", "0"]) == 2
-    assert "patterns must be 1 to 100000" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["transistors", "--patterns", "3"], "patterns belongs to `neuron verify`"),
+        (["verify", "--cmos", "x.toml"], "cmos belongs to `neuron characterise`"),
+        (["characterise", "--all"], "all belongs to `neuron verify`"),
+        (["transistors", "--workers", "2"], "workers belongs to `neuron characterise"),
+        (["verify", "--patterns", "0"], "patterns must be 1 to 100000"),
+        (["characterise", "--v-full", "4e-3"], "two or more rising full scales"),
+        (["characterise", "--t-slot", "1e-9"], "clock period of"),
+        (["characterise", "--n-test", "3"], "8 staircases or more"),
+    ],
+)
+def test_settings_that_do_not_serve_are_refused(asked, told, capsys):
+    assert main(["neuron", *asked]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypatch):
+    """With the testbench's numbers made up; the bench itself has tests of its own."""
+    card = load_neuron_card()
+
+    def made_up(out, plan, workers):
+        assert plan.v_full == (4e-3, 8e-3)
+        assert workers == 1
+        mine = dataclasses.replace(card, name=plan.name)
+        (out / f"{plan.name}.toml").write_text(tomli_w.dumps(dataclasses.asdict(mine)))
+        return mine
+
+    monkeypatch.setattr(neuron_characterise, "characterise", made_up)
+    settings = tmp_path / "neuron.toml"
+    settings.write_text('workers = 1\n[plan]\nname = "mine"\nv_full = [4e-3, 8e-3]\n')
+    out, numbers = tmp_path / "out", tmp_path / "numbers.json"
+    asked = ["neuron", "characterise", "--config", str(settings), "--out", str(out)]
+    assert main([*asked, "--json", str(numbers)]) == 0
+    assert "mine, hidden neurons" in capsys.readouterr().out
+    found = json.loads(numbers.read_text())
+    assert found["hidden"]["gain"] == list(card.hidden.gain)
+    assert found["output"]["mismatch_equal"] == card.mismatch.output.equal
+    rows = list(csv.DictReader((out / "hidden.csv").read_text().splitlines()))
+    assert [float(r["leak"]) for r in rows] == list(card.hidden.leak)
+    assert (out / "card.png").stat().st_size > 20_000
+    assert load_neuron_card(out / "mine.toml").hidden == card.hidden
+    monkeypatch.setattr(neuron_characterise, "characterise", None)
+    assert main(asked) == 0  # finished: shown again

@@ -8,7 +8,7 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.cmos import Process, cmos_names, default_process, load_cmos_card
 from rram_jax.neuron.config import V_DD
-from rram_jax.ngspice.measure import CharacterisePlan
+from rram_jax.ngspice.plan import CharacterisePlan
 from tests.helpers import is_one_sentence
 
 CARD = {

@@ -8,7 +8,7 @@ from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from rram_jax.ngspice import characterise as module
 from rram_jax.ngspice.characterise import characterise
-from rram_jax.ngspice.measure import CharacterisePlan
+from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.runner import NgspiceInfo
 from tests.neuron.cards import small_table
 
