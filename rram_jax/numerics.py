@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from rram_jax.types import Array
@@ -42,9 +43,9 @@ def solve_unpivoted(
         row_number = jnp.arange(n)[:, None]
 
         def step(k, both):
-            pivot = jax.lax.dynamic_slice_in_dim(both, k, 1, 0)
-            pivot = pivot / jax.lax.dynamic_slice_in_dim(pivot, k, 1, 1)
-            column = jax.lax.dynamic_slice_in_dim(both, k, 1, 1)
+            pivot = _slice(both, k, 0)
+            pivot = pivot / _slice(pivot, k, 1)
+            column = _slice(both, k, 1)
             return jnp.where(row_number == k, pivot, both - column * pivot)
 
         both = jnp.concatenate([matrix, right], 1)
@@ -78,9 +79,24 @@ def walk(
     def body(i, state):
         y, out = state
         k = last - i if reverse else i
-        x = jax.lax.dynamic_index_in_dim(out, k, axis, keepdims=False)
-        c = jax.lax.dynamic_index_in_dim(coefficients, k, axis, keepdims=False)
+        x, c = (_slice(a, k, axis).squeeze(axis) for a in (out, coefficients))
         y = step(y, x, c)
-        return y, jax.lax.dynamic_update_index_in_dim(out, y, k, axis)
+        new, corner = jnp.expand_dims(y, axis), _corner(out, k, axis)
+        return y, jax.lax.dynamic_update_slice(out, new, corner)
 
     return jax.lax.fori_loop(0, last + 1, body, (start, values))[1]
+
+
+def _slice(x, k, axis):
+    sizes = [1 if a == axis else n for a, n in enumerate(x.shape)]
+    return jax.lax.dynamic_slice(x, _corner(x, k, axis), sizes)
+
+
+def _corner(x, k, axis):
+    """Where slice k along an axis starts, in int32.
+
+    A program for x64 that is called in float32 mode can be traced in one mode and mapped
+    in the other, where jax's rules stumble over the int64 of its own loop counters.
+    """
+    k = jax.lax.convert_element_type(k, np.int32)
+    return [k if a == axis else np.int32(0) for a in range(x.ndim)]

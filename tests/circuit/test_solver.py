@@ -394,3 +394,42 @@ def test_transfer_matrix_is_every_solve(name):
         assert_gradient(of, jnp.asarray(g))
     with without_type_checks(), pytest.raises(InputError, match="not empty"):
         transfer_matrix(np.zeros(3), array)
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_batches_and_gradients_in_both_modes(x64):
+    """In float32 mode the refinement's float64 must not meet what maps around it."""
+    rows, cols = 3, 2
+    cells = np.stack([uneven_cells(k, rows, cols) for k in range(2)])
+    with jax.enable_x64(x64):
+        u, g, wires = jnp.linspace(0.2, -0.1, rows), jnp.asarray(cells, float), UNEVEN
+        params = jax.tree.map(lambda r: jnp.stack([r, 9 * r]), array_params(wires))
+        close = partial(np.testing.assert_allclose, rtol=1e-9 if x64 else 1e-5)
+
+        @jax.jit
+        def one(g, wires):
+            return solve_crossbar(u, g, wires).voltage
+
+        def square(g, wires=array_params(wires)):
+            return (one(g, wires) ** 2).sum()
+
+        single = [one(g[0], array_params(wires)), one(g[1], array_params(wires))]
+        close(solve_crossbar(u, g, wires).voltage, single)
+        close(jax.vmap(one, (0, None))(g, array_params(wires)), single)
+        swept = jax.vmap(one, (None, 0))(g[0], params)
+        close(swept[0], single[0])
+        close(swept[1], one(g[0], jax.tree.map(lambda r: r[1], params)))
+        matrices = jax.vmap(lambda g: transfer_matrix(g, wires))(g)
+        close(u @ matrices, single)
+        slopes = [jax.grad(square)(x) for x in g]
+        close(jax.vmap(jax.grad(square))(g), slopes)
+        bend = jax.jacrev(jax.jacrev(square))(g[0])
+        # Truncation of the difference: some 1e-6 of it.
+        step = 1e-3 * g[0]
+        above, below = (jax.grad(square)(g[0] + k * step) for k in (1, -1))
+        expected = (above - below) / 2
+        found = jnp.tensordot(bend, step, 2)
+        scale = float(abs(expected).max())
+        np.testing.assert_allclose(
+            found, expected, atol=(1e-5 if x64 else 1e-2) * scale
+        )
