@@ -25,6 +25,42 @@ def straight_through(
     return jax.lax.stop_gradient(hard) + (soft - jax.lax.stop_gradient(soft))
 
 
+def in_x64(fn: Callable) -> Callable:
+    """Let a function of arrays of one dtype compute in float64, in float32 mode too.
+
+    It gives back one array, or several, in the arguments' dtype. Under `jax.vmap`, and
+    in reverse-mode derivatives of any order, it is again such a function: jax's own
+    rules would treat its float64 in the mode of who asks.
+    """
+
+    def cast(tree, dtype):
+        return jax.tree.map(lambda x: jax.lax.convert_element_type(x, dtype), tree)
+
+    @jax.custom_batching.custom_vmap
+    def mapped(*args):
+        with jax.enable_x64(True):
+            return cast(fn(*cast(args, "float64")), jax.tree.leaves(args)[0].dtype)
+
+    @mapped.def_vmap
+    def _map(_, is_mapped, *args):
+        axes = tuple(jax.tree.map(lambda x: 0 if x else None, is_mapped))
+        out = in_x64(jax.vmap(fn, axes))(*args)
+        return out, jax.tree.map(lambda _: True, out)
+
+    @jax.custom_vjp
+    def call(*args):
+        return mapped(*args)
+
+    def pull_back(args, slope):
+        def pull(slope, *args):
+            return jax.vjp(fn, *args)[1](slope)
+
+        return in_x64(pull)(slope, *args)
+
+    call.defvjp(lambda *args: (call(*args), args), pull_back)
+    return call
+
+
 def solve_unpivoted(
     matrix: Float[Array, "n n"], right: Float[Array, "n k"]
 ) -> Float[Array, "n k"]:
@@ -95,8 +131,8 @@ def _slice(x, k, axis):
 def _corner(x, k, axis):
     """Where slice k along an axis starts, in int32.
 
-    A program for x64 that is called in float32 mode can be traced in one mode and mapped
-    in the other, where jax's rules stumble over the int64 of its own loop counters.
+    A program for x64 inside one in float32 mode is traced in one mode and mapped in
+    the other, where jax's rules stumble over the int64 of its own loop counters.
     """
     k = jax.lax.convert_element_type(k, np.int32)
     return [k if a == axis else np.int32(0) for a in range(x.ndim)]

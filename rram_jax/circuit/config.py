@@ -116,8 +116,19 @@ def tile_grid(
 
     Raises:
         InputError: The rows are no pairs, an output's columns do not fit into one
-            tile, or `cols` is no multiple of `columns_per_output`.
+            tile, `cols` is no multiple of `columns_per_output`, or `tile` is no
+            `TileConfig`.
     """
+    if not isinstance(tile, TileConfig):
+        raise InputError(
+            "The tiles of a layer are a TileConfig (a plain array, which solve_crossbar"
+            f" takes, is an ArrayConfig); got {type(tile).__name__}."
+        )
+    if not columns_per_output >= 1:
+        raise InputError(
+            f"An output has at least one column; got {columns_per_output} columns an"
+            " output."
+        )
     rows, cols = shape
     if rows % 2 or columns_per_output > tile.cols or cols % columns_per_output:
         raise InputError(

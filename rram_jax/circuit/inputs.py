@@ -28,26 +28,40 @@ def check_tolerance(tolerance: float | Float[Array, ""]) -> None:
         raise InputError(f"A tolerance is a share between 0 and 1; got {tolerance}.")
 
 
-def as_conductance(cells: Any) -> Array:
-    """Cells that have no law, as an array."""
+def as_conductance(cells: Any) -> Float[Array, "..."]:
+    """Cells that have no law, as floats that conductances can be."""
     try:
-        return jnp.asarray(cells)
+        conductance = jnp.asarray(cells)
     except (TypeError, ValueError):
         raise _no_cells(cells) from None
+    conductance = as_floats("conductance", conductance)
+    check_finite("conductance", conductance)
+    if not isinstance(conductance, Tracer):
+        least = np.asarray(conductance).min(initial=0)
+        if least < 0:
+            raise InputError(f"A conductance is 0 S or more; got {least:.3g} S.")
+    return conductance
 
 
-def check_conductance(conductance: Float[Array, "*chips rows cols"]) -> None:
-    """Cells of one array or several, none negative."""
-    if conductance.ndim < 2 or 0 in conductance.shape:
+def check_cells(shape: tuple[int, ...]) -> None:
+    """Of one array or several."""
+    if len(shape) < 2 or 0 in shape:
         raise InputError(
             "A conductance is (rows, cols) or (*chips, rows, cols) and not empty; got"
-            f" {conductance.shape}."
+            f" {shape}."
         )
-    check_finite("conductance", conductance)
-    if not isinstance(conductance, Tracer) and (np.asarray(conductance) < 0).any():
+
+
+def as_floats(what: str, values: Any) -> Float[Array, "..."]:
+    """Floats stay what they are, whole numbers become jax's default floats."""
+    array = jnp.asarray(values)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise InputError(
-            f"A conductance is 0 S or more; got {float(conductance.min()):.3g} S."
+            f"The {what} is real; got {array.dtype}: these are circuits at rest, so"
+            " give the real part."
         )
+    floats = jnp.issubdtype(array.dtype, jnp.floating)
+    return array if floats else array.astype(float)
 
 
 def check_finite(what: str, values: Float[Array, "..."]) -> None:

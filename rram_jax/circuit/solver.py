@@ -13,7 +13,8 @@ from rram_jax.circuit.cell_law import CellLaw
 from rram_jax.circuit.config import ArrayConfig
 from rram_jax.circuit.inputs import (
     as_conductance,
-    check_conductance,
+    as_floats,
+    check_cells,
     check_finite,
     check_tolerance,
     joint_batch,
@@ -78,7 +79,7 @@ def solve_crossbar(
             number (in a law: NaN).
     """
     check_tolerance(tolerance)
-    u, wires = jnp.asarray(drive), wires_of(array)
+    u, wires = as_floats("drive", drive), wires_of(array)
     if callable(cells):
         return _with_law(u, cells, wires, tolerance, nodes, start)
     if start is not None:
@@ -91,7 +92,6 @@ def solve_crossbar(
         u.shape, g.shape, "a conductance (rows, cols) or (*batch, rows, cols)"
     )
     check_finite("drive", u)
-    check_conductance(g)
     u = jnp.broadcast_to(u, (*batch, u.shape[-1]))
     tolerance = jnp.asarray(tolerance, g.dtype)
     return _solve(u, g, _with_r_sense(wires), tolerance, nodes)
@@ -113,9 +113,9 @@ def transfer_matrix(
     Raises:
         InputError: As `solve_crossbar`.
     """
-    g = jnp.asarray(conductance)
     check_tolerance(tolerance)
-    check_conductance(g)
+    g = as_conductance(conductance)
+    check_cells(g.shape)
     wires = _with_r_sense(wires_of(array))
     return _transfer(g, wires, jnp.asarray(tolerance, g.dtype))
 
