@@ -22,10 +22,13 @@ from rram_jax.types import Array, Float
 _RESISTANCES = ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense")
 
 
-def check_tolerance(tolerance: float | Float[Array, ""]) -> None:
-    """A share between 0 and 1."""
+def as_tolerance(tolerance: float | Float[Array, ""] | None, dtype: Any) -> Array:
+    """A share between 0 and 1; what `solve_crossbar` promises where it is None."""
+    if tolerance is None:
+        tolerance = 1e-9 if dtype == np.float64 else 1e-4
     if not 0 < _number(tolerance, 0.5) < 1:
         raise InputError(f"A tolerance is a share between 0 and 1; got {tolerance}.")
+    return jnp.asarray(tolerance, dtype)
 
 
 def as_conductance(cells: Any) -> Float[Array, "..."]:
@@ -114,6 +117,10 @@ def law_currents(law: Any) -> jax.ShapeDtypeStruct:
             f" shapes are {[x.shape for x in leaves]}."
         ) from error
     shape = getattr(out, "shape", None)
+    if shape is not None and not jnp.issubdtype(out.dtype, jnp.floating):
+        raise InputError(
+            f"A cell law gives real currents, which are floats; got {out.dtype}."
+        )
     if shape is None or len(shape) != 2 or 0 in shape:
         raise InputError(
             "A cell law gives (rows, cols) currents, none of them empty (jax.vmap over"

@@ -45,6 +45,8 @@ def test_shapes_that_do_not_fit(drive, g):
         ({"drive": [0.1, np.nan]}, "drive holds a NaN"),
         ({"g": [[1e-4, np.inf, 0], [0, 0, 0]]}, "conductance holds a NaN"),
         ({"g": [[1e-4, -2e-5, 0], [0, 0, 0]]}, "-2e-05 S"),
+        ({"g": [[1e-4, 2e-5j, 0], [0, 0, 0]]}, "conductance is real; got complex64"),
+        ({"drive": [0.1, 0.2j]}, "drive is real; got complex64"),
         ({"tolerance": 0.0}, "between 0 and 1"),
         ({"r_wire_bl": -1.0}, "r_wire_bl is a resistance"),
         ({"r_driver": math.nan}, "r_driver is a resistance"),
@@ -57,9 +59,16 @@ def test_values_no_array_has(values, what):
             params = dataclasses.replace(params, **{name: jnp.asarray(values[name])})
     drive = jnp.asarray(values.get("drive", [0.1, 0.2]))
     g = jnp.asarray(values.get("g", [[1e-4, 2e-5, 0], [0, 0, 0]]))
-    with pytest.raises(InputError, match=what) as error:
+    with without_type_checks(), pytest.raises(InputError, match=what) as error:
         solve_crossbar(drive, g, params, tolerance=values.get("tolerance", 1e-6))
     assert is_one_sentence(error.value)
+
+
+def test_whole_numbers_are_floats():
+    with without_type_checks():
+        out = solve_crossbar(np.array([1, 0]), np.array([[1, 2], [3, 0]]), UNEVEN)
+    expected = solve_crossbar(np.array([1.0, 0]), np.array([[1.0, 2], [3, 0]]), UNEVEN)
+    np.testing.assert_array_equal(out.voltage, expected.voltage)
 
 
 def linear(*shape, value=1.0):
@@ -76,6 +85,7 @@ def linear(*shape, value=1.0):
         ((4,), lambda: lambda v_sl, v_bl: v_sl - v_bl, "callable pytree"),
         ((4,), lambda: "1e-4", "callable pytree"),
         ((4,), lambda: Partial(lambda g, v_sl, v_bl: None, jnp.ones((4, 3))), "None"),
+        ((4,), lambda: Partial(sinh_law, 1j * jnp.ones((4, 3)), jnp.ones(())), "real"),
         ((4,), lambda: linear(4, 3, value=jnp.nan), "NaN"),
     ],
 )
@@ -108,6 +118,7 @@ def test_starts_that_are_none():
     )
     for cells, start, told in (
         (g, bare, "leave `start` out"),
+        (LinearCell(conductance=g), bare, "leave `start` out"),
         (sinh_cells(), bare, "nodes=True"),
         (sinh_cells(), nan, "start holds a NaN"),
     ):
