@@ -61,6 +61,11 @@ def in_x64(fn: Callable) -> Callable:
     return call
 
 
+def share_of(part: Float[Array, "*n"], whole: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """A quotient in which nothing is no share, of nothing either."""
+    return jnp.where(part == 0, 0, part / jnp.where(part == 0, 1, whole))
+
+
 def solve_unpivoted(
     matrix: Float[Array, "n n"], right: Float[Array, "n k"]
 ) -> Float[Array, "n k"]:

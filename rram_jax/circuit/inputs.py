@@ -5,7 +5,7 @@ is said by the solution's `result`.
 """
 
 import dataclasses
-import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,12 +14,10 @@ import numpy as np
 from jax.core import Tracer
 
 from rram_jax.circuit.array_params import ArrayParams, array_params
-from rram_jax.circuit.config import ArrayConfig
+from rram_jax.circuit.config import ArrayConfig, check_resistance
 from rram_jax.circuit.solution import CrossbarSolution
 from rram_jax.errors import InputError
 from rram_jax.types import Array, Float
-
-_RESISTANCES = ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense")
 
 
 def as_tolerance(tolerance: float | Float[Array, ""] | None, dtype: Any) -> Array:
@@ -90,17 +88,20 @@ def joint_batch(
     return batch
 
 
-def wires_of(array: ArrayConfig | ArrayParams) -> ArrayParams:
-    """All four resistances as arrays; r_sense is None where bit lines float."""
-    params = array_params(array) if isinstance(array, ArrayConfig) else array
-    known = {
-        name: _number(r, 0.0)
-        for name in _RESISTANCES
-        if (r := getattr(params, name)) is not None
-    }
-    ArrayConfig(**known)  # Raises what is wrong with the known ones.
-    floats = math.isinf(known.get("r_sense", math.inf))
-    return dataclasses.replace(params, r_sense=None) if floats else params
+def wires_of(array: Any) -> ArrayParams:
+    """All four resistances as arrays of floats."""
+    if isinstance(array, ArrayConfig):
+        return array_params(array)  # Checked when it was made.
+    if not isinstance(array, ArrayParams):
+        raise InputError(
+            "The wires of a plain array are an ArrayConfig or ArrayParams; got"
+            f" {type(array).__name__}."
+        )
+    for field in dataclasses.fields(array):
+        r = getattr(array, field.name)
+        traced = isinstance(r, Tracer) and r.shape == ()
+        check_resistance(array, field.name, 0.0 if traced else r)
+    return jax.tree.map(partial(as_floats, "resistance"), array)
 
 
 def law_currents(law: Any) -> jax.ShapeDtypeStruct:

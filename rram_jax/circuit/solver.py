@@ -110,7 +110,7 @@ def solve_crossbar(
     )
     check_finite("drive", u)
     u = jnp.broadcast_to(u, (*batch, u.shape[-1]))
-    return _solve(u, g, _with_r_sense(wires), as_tolerance(tolerance, g.dtype), nodes)
+    return _solve(u, g, wires, as_tolerance(tolerance, g.dtype), nodes)
 
 
 def transfer_matrix(
@@ -135,8 +135,7 @@ def transfer_matrix(
     """
     g = as_conductance(conductance)
     check_cells(g.shape)
-    wires = _with_r_sense(wires_of(array))
-    return _transfer(g, wires, as_tolerance(tolerance, g.dtype))
+    return _transfer(g, wires_of(array), as_tolerance(tolerance, g.dtype))
 
 
 def _with_law(u, law, wires, tolerance, nodes, start):
@@ -155,13 +154,6 @@ def _with_law(u, law, wires, tolerance, nodes, start):
     if not nodes:
         flat = dataclasses.replace(flat, v_sl=None, v_bl=None, cell_current=None)
     return jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), flat)
-
-
-def _with_r_sense(wires):
-    """Floating bit lines as an infinite resistance."""
-    if wires.r_sense is not None:
-        return wires
-    return dataclasses.replace(wires, r_sense=jnp.full_like(wires.r_driver, math.inf))
 
 
 @partial(jax.jit, static_argnums=4)
