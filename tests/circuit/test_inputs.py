@@ -132,7 +132,7 @@ def test_an_infinite_sense_resistance_floats(x64):
     """Also traced, where nobody can look at it; and its slope is 0."""
     drive, floating = np.array([0.1, -0.2, 0.3, 0.0]), replace(UNEVEN, r_sense=math.inf)
     with jax.enable_x64(x64):
-        tiny = float(jnp.finfo(float).eps)
+        tiny = 1e-14 if x64 else 1e-5  # an eager solve sums in another order
         for cells in (sinh_cells(), jnp.asarray(uneven_cells(1, 4, 3))):
 
             @jax.jit
@@ -144,7 +144,7 @@ def test_an_infinite_sense_resistance_floats(x64):
             (_, out), slopes = of(array_params(floating))
             expected = solve_crossbar(drive, cells, floating)
             assert out.result == expected.result == "converged"
-            np.testing.assert_allclose(out.voltage, expected.voltage, rtol=50 * tiny)
+            np.testing.assert_allclose(out.voltage, expected.voltage, rtol=tiny)
             np.testing.assert_array_equal(out.current, 0.0)
             assert slopes.r_sense == 0
             assert all(jnp.isfinite(s) for s in jax.tree.leaves(slopes))
