@@ -1,8 +1,8 @@
 """Exact elimination of one tile of linear cells, row by row, without a subtraction.
 
 What `circuit.tile` makes a layer of; its rows also serve the elimination of cells with
-a law (`circuit.elimination`). Plain arrays of linear cells have no dense matrices: see
-`circuit.lines`.
+a law (`circuit.law_elimination`). Plain arrays of linear cells do without dense
+matrices: `circuit.lines`.
 
 Seen from its bit lines, every part of an array is a Norton source: an admittance
 matrix Y between the bit lines [S] and short-circuit currents J that are linear in the

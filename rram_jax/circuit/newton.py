@@ -4,8 +4,8 @@ Unknowns are the cell currents i and the voltages at the feet of the bit lines; 
 give all node voltages through the wires' equations, which are linear and so hold after
 every step. What is left to zero is i - law(v_sl, v_bl), the current that does not add
 up at a cell's two nodes. Each step linearises the cells and solves the array exactly
-(`circuit.elimination`). A step is halved until the step that would follow it, by the
-same factors, is smaller (in volts): saturated cells need that. What that step would
+(`circuit.law_elimination`). A step is halved until the step that would follow it, by
+the same factors, is smaller (in volts): saturated cells need that. What that step would
 change is also what the answer is still off by, up to the factor by which slopes have
 fallen meanwhile: the solution's `error`.
 
@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from rram_jax.circuit.array_params import ArrayParams
-from rram_jax.circuit.elimination import (
+from rram_jax.circuit.law_elimination import (
     Factors,
     eliminate,
     foot_imbalance,

@@ -10,8 +10,7 @@ import numpy as np
 
 from rram_jax.circuit.array_params import ArrayParams
 from rram_jax.circuit.cell_law import CellLaw, LinearCell
-from rram_jax.circuit.config import ArrayConfig
-from rram_jax.circuit.inputs import (
+from rram_jax.circuit.checks import (
     as_conductance,
     as_floats,
     as_tolerance,
@@ -22,7 +21,8 @@ from rram_jax.circuit.inputs import (
     start_nodes,
     wires_of,
 )
-from rram_jax.circuit.network import Sources, solve_network
+from rram_jax.circuit.config import ArrayConfig
+from rram_jax.circuit.conjugate_gradients import Sources, solve_linear
 from rram_jax.circuit.newton import solve_law
 from rram_jax.circuit.solution import CrossbarSolution
 from rram_jax.errors import InputError
@@ -52,12 +52,12 @@ def solve_crossbar(
     modes.
 
     Linear cells (a conductance or a `LinearCell`) by conjugate gradients over the lines
-    (`circuit.network`): a gradient in drive, conductance and, as `ArrayParams`, the
-    resistances costs one more solve. Cells with a law by Newton's method on an exact
-    elimination (`circuit.newton`), with derivatives in drive, the law's arrays and the
-    resistances; memory is some matrices (rows, cols, cols) a drive, with the gradient
-    15 MB at 64 x 64 and 110 MB at 128 x 128 in float64, and time grows like
-    rows * cols^3: split large batches.
+    (`circuit.conjugate_gradients`): a gradient in drive, conductance and, as
+    `ArrayParams`, the resistances costs one more solve. Cells with a law by Newton's
+    method on an exact elimination (`circuit.newton`), with derivatives in drive, the
+    law's arrays and the resistances; memory is some matrices (rows, cols, cols) a
+    drive, with the gradient 15 MB at 64 x 64 and 110 MB at 128 x 128 in float64, and
+    time grows like rows * cols^3: split large batches.
 
     Args:
         drive: [V] above v_cm, at the sources behind the row drivers.
@@ -180,7 +180,7 @@ def _drives(u, g, *, array, tolerance, nodes):
     """All drives (drives, rows) of one array, as many at a time as fit."""
 
     def some(u):
-        out = solve_network(g, array, Sources(drive=u.T), tolerance, nodes)
+        out = solve_linear(g, array, Sources(drive=u.T), tolerance, nodes)
         v_bl = v_sl = i = None
         if out.v_bl is not None and out.v_sl is not None:
             v_bl, v_sl = jnp.moveaxis(out.v_bl, 2, 0), jnp.moveaxis(out.v_sl, 2, 0)
@@ -221,7 +221,7 @@ def _transfer(g, array, tolerance):
     grounded = array.r_sense == 0
 
     def from_rows(unit):
-        out = solve_network(g, array, Sources(drive=unit.T), tolerance, False)
+        out = solve_linear(g, array, Sources(drive=unit.T), tolerance, False)
         return jnp.where(grounded, out.i_foot, out.v_foot).T
 
     def from_columns(unit):
@@ -231,7 +231,7 @@ def _transfer(g, array, tolerance):
             foot=jnp.where(grounded, unit.T, 0),
             into_foot=jnp.where(grounded, 0, unit.T),
         )
-        return solve_network(g, array, sources, tolerance, False).i_driver.T
+        return solve_linear(g, array, sources, tolerance, False).i_driver.T
 
     if rows <= cols:
         return _in_turn(from_rows, jnp.eye(rows, dtype=g.dtype), g.size)

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rram_jax.circuit.checks import as_conductance, check_cells
 from rram_jax.circuit.config import TileConfig, TileGrid, tile_grid
-from rram_jax.circuit.inputs import as_conductance, check_cells
 from rram_jax.circuit.ladder import fold_rows, open_voltage, row_norton, series
 from rram_jax.numerics import in_x64
 from rram_jax.types import Array, Float

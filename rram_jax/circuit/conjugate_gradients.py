@@ -98,7 +98,7 @@ class Answer:
     """CONVERGED, ROUNDING, ITERATIONS or NOT_FINITE."""
 
 
-def solve_network(
+def solve_linear(
     conductance: Float[Array, "rows cols"],
     array: ArrayParams,
     sources: Sources,
@@ -110,18 +110,18 @@ def solve_network(
     Differentiable, again and again, in conductances, resistances and sources
     (reverse mode). `nodes`: whether the answer holds the node voltages.
     """
-    return _network(conductance, array, sources, tolerance, nodes)
+    return _linear(conductance, array, sources, tolerance, nodes)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _network(conductance, array, sources, tolerance, nodes) -> Any:
+def _linear(conductance, array, sources, tolerance, nodes) -> Any:
     answer = _solve(conductance, array, sources, tolerance)
     return answer if nodes else replace(answer, v_sl=None, v_bl=None)
 
 
 def _forward(conductance, array, sources, tolerance, nodes):
     # Itself differentiable, for derivatives of gradients.
-    answer = solve_network(conductance, array, sources, tolerance, True)
+    answer = solve_linear(conductance, array, sources, tolerance, True)
     told = answer if nodes else replace(answer, v_sl=None, v_bl=None)
     return told, (conductance, array, sources, tolerance, answer)
 
@@ -136,7 +136,7 @@ def _backward(nodes, kept, slope):
         into_sl=slope.v_sl,
         into_bl=slope.v_bl,
     )
-    adjoint: Any = solve_network(g, array, adjoint_sources, tolerance, True)
+    adjoint: Any = solve_linear(g, array, adjoint_sources, tolerance, True)
     cells = [a.v_sl - a.v_bl for a in (answer, adjoint)]
     both = zip(cells, (sources, adjoint_sources), strict=True)
 
@@ -171,7 +171,7 @@ def _backward(nodes, kept, slope):
     return -(cells[0] * cells[1]).sum(2), by_array, by_sources, 0 * tolerance
 
 
-_network.defvjp(_forward, _backward)
+_linear.defvjp(_forward, _backward)
 
 
 def _solve(conductance, array, sources, tolerance):
