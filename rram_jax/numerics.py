@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from rram_jax.types import Array
@@ -24,6 +25,47 @@ def straight_through(
     return jax.lax.stop_gradient(hard) + (soft - jax.lax.stop_gradient(soft))
 
 
+def in_x64(fn: Callable) -> Callable:
+    """Let a function of arrays of one dtype compute in float64, in float32 mode too.
+
+    It gives back one array, or several, in the arguments' dtype. Under `jax.vmap`, and
+    in reverse-mode derivatives of any order, it is again such a function: jax's own
+    rules would treat its float64 in the mode of who asks.
+    """
+
+    def cast(tree, dtype):
+        return jax.tree.map(lambda x: jax.lax.convert_element_type(x, dtype), tree)
+
+    @jax.custom_batching.custom_vmap
+    def mapped(*args):
+        with jax.enable_x64(True):
+            return cast(fn(*cast(args, "float64")), jax.tree.leaves(args)[0].dtype)
+
+    @mapped.def_vmap
+    def _map(_, is_mapped, *args):
+        axes = tuple(jax.tree.map(lambda x: 0 if x else None, is_mapped))
+        out = in_x64(jax.vmap(fn, axes))(*args)
+        return out, jax.tree.map(lambda _: True, out)
+
+    @jax.custom_vjp
+    def call(*args):
+        return mapped(*args)
+
+    def pull_back(args, slope):
+        def pull(slope, *args):
+            return jax.vjp(fn, *args)[1](slope)
+
+        return in_x64(pull)(slope, *args)
+
+    call.defvjp(lambda *args: (call(*args), args), pull_back)
+    return call
+
+
+def share_of(part: Float[Array, "*n"], whole: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """A quotient in which nothing is no share, of nothing either."""
+    return jnp.where(part == 0, 0, part / jnp.where(part == 0, 1, whole))
+
+
 def solve_unpivoted(
     matrix: Float[Array, "n n"], right: Float[Array, "n k"]
 ) -> Float[Array, "n k"]:
@@ -42,9 +84,9 @@ def solve_unpivoted(
         row_number = jnp.arange(n)[:, None]
 
         def step(k, both):
-            pivot = jax.lax.dynamic_slice_in_dim(both, k, 1, 0)
-            pivot = pivot / jax.lax.dynamic_slice_in_dim(pivot, k, 1, 1)
-            column = jax.lax.dynamic_slice_in_dim(both, k, 1, 1)
+            pivot = _slice(both, k, 0)
+            pivot = pivot / _slice(pivot, k, 1)
+            column = _slice(both, k, 1)
             return jnp.where(row_number == k, pivot, both - column * pivot)
 
         both = jnp.concatenate([matrix, right], 1)
@@ -78,9 +120,24 @@ def walk(
     def body(i, state):
         y, out = state
         k = last - i if reverse else i
-        x = jax.lax.dynamic_index_in_dim(out, k, axis, keepdims=False)
-        c = jax.lax.dynamic_index_in_dim(coefficients, k, axis, keepdims=False)
+        x, c = (_slice(a, k, axis).squeeze(axis) for a in (out, coefficients))
         y = step(y, x, c)
-        return y, jax.lax.dynamic_update_index_in_dim(out, y, k, axis)
+        new, corner = jnp.expand_dims(y, axis), _corner(out, k, axis)
+        return y, jax.lax.dynamic_update_slice(out, new, corner)
 
     return jax.lax.fori_loop(0, last + 1, body, (start, values))[1]
+
+
+def _slice(x, k, axis):
+    sizes = [1 if a == axis else n for a, n in enumerate(x.shape)]
+    return jax.lax.dynamic_slice(x, _corner(x, k, axis), sizes)
+
+
+def _corner(x, k, axis):
+    """Where slice k along an axis starts, in int32.
+
+    A program for x64 inside one in float32 mode is traced in one mode and mapped in
+    the other, where jax's rules stumble over the int64 of its own loop counters.
+    """
+    k = jax.lax.convert_element_type(k, np.int32)
+    return [k if a == axis else np.int32(0) for a in range(x.ndim)]

@@ -17,6 +17,7 @@ def test_the_readme_example_runs(monkeypatch, capsys):
     assert len(example.strip().splitlines()) <= 16
     printed = capsys.readouterr().out
     assert "worst=" in printed
+    assert "converged" in printed
     # More spread costs more: the gradient says so, and so does another point.
     assert names["gradient"]["sigma_lrs"] > 0
     worse, _ = names["trained"].loss_and_gradient(sigma_lrs=0.5, chips=4)

@@ -26,7 +26,7 @@ CellLaw = Callable[[Array, Array], Array]
 @register_record
 @dataclass(frozen=True)
 class LinearCell:
-    """Ohm's law."""
+    """Ohm's law; `solve_crossbar` solves it as the conductance that it holds."""
 
     conductance: Float[Array, "rows cols"]
     """[S] Of each cell; 0 is an open cell."""

@@ -18,19 +18,34 @@ from dataclasses import dataclass
 from rram_jax.errors import InputError
 
 
-def _check(config, names):
-    for name in names:
-        value = getattr(config, name)
-        if not value >= 0 or (math.isinf(value) and name != "r_sense"):
-            raise InputError(
-                f"{type(config).__name__}: {name} is a resistance in ohms, 0 or more;"
-                f" got {value}."
-            )
+def check_resistance(owner: object, name: str, value: object) -> None:
+    """One number of ohms; only a sense resistor can be infinite.
+
+    Raises:
+        InputError: It is none.
+    """
+    who = f"{type(owner).__name__}: {name} is"
+    shape = getattr(value, "shape", ())
+    if shape != ():
+        raise InputError(
+            f"{who} one resistance (jax.vmap over an ArrayParams solves several); got"
+            f" the shape {shape}."
+        )
+    try:
+        ohms = float(value)  # type: ignore[arg-type] - whatever the user gave
+    except (TypeError, ValueError):
+        raise InputError(f"{who} a resistance in ohms; got {value!r}.") from None
+    if not ohms >= 0 or (math.isinf(ohms) and name != "r_sense"):
+        raise InputError(f"{who} a resistance in ohms, 0 or more; got {ohms}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayConfig:
-    """One plain array. All resistances may be zero."""
+    """One plain array. All resistances may be zero.
+
+    Static under jit (`static_argnames`): other resistances compile anew. `ArrayParams`
+    holds the same as arrays.
+    """
 
     r_wire_sl: float = 0.5
     """[Ohm] Source-line segment from cell to cell, and before the first cell."""
@@ -45,7 +60,8 @@ class ArrayConfig:
     """[Ohm] From a bit line's foot to v_cm: 0 senses current, infinity voltage."""
 
     def __post_init__(self):
-        _check(self, ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense"))
+        for name in ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense"):
+            check_resistance(self, name, getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +71,11 @@ class TileConfig:
     Every tile has row drivers of its own. Its bit lines are tapped at their middle
     row; a strap joins the taps of a column's row tiles, and the strap's middle goes
     through one more strap segment to the sensed node, which `columns_per_output`
-    columns share.
+    columns share. Three modules know this topology, each for itself: `circuit.tile`
+    (exact), `circuit.wiring` (resistors of a deck) and `circuit.attenuation` (the
+    closed form).
+
+    Static under jit (`static_argnames`): another tile compiles anew.
     """
 
     rows: int = 64
@@ -80,9 +100,9 @@ class TileConfig:
     """[Ohm] Row driver of the negative rows, on."""
 
     def __post_init__(self):
-        _check(
-            self, ("r_wire_sl", "r_wire_bl", "r_strap", "r_driver_pos", "r_driver_neg")
-        )
+        wires = ("r_wire_sl", "r_wire_bl", "r_strap", "r_driver_pos", "r_driver_neg")
+        for name in wires:
+            check_resistance(self, name, getattr(self, name))
         if self.rows < 2 or self.rows % 2 or self.cols < 1:
             raise InputError(
                 "TileConfig needs an even number of rows, 2 or more, and at least one"
@@ -116,8 +136,19 @@ def tile_grid(
 
     Raises:
         InputError: The rows are no pairs, an output's columns do not fit into one
-            tile, or `cols` is no multiple of `columns_per_output`.
+            tile, `cols` is no multiple of `columns_per_output`, or `tile` is no
+            `TileConfig`.
     """
+    if not isinstance(tile, TileConfig):
+        raise InputError(
+            "The tiles of a layer are a TileConfig (a plain array, which solve_crossbar"
+            f" takes, is an ArrayConfig); got {type(tile).__name__}."
+        )
+    if not columns_per_output >= 1:
+        raise InputError(
+            f"An output has at least one column; got {columns_per_output} columns an"
+            " output."
+        )
     rows, cols = shape
     if rows % 2 or columns_per_output > tile.cols or cols % columns_per_output:
         raise InputError(

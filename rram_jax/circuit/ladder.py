@@ -1,4 +1,8 @@
-"""Exact elimination of a wired array, row by row, without a single subtraction.
+"""Exact elimination of one tile of linear cells, row by row, without a subtraction.
+
+What `circuit.tile` makes a layer of; its rows also serve the elimination of cells with
+a law (`circuit.law_elimination`). Plain arrays of linear cells do without dense
+matrices: `circuit.lines`.
 
 Seen from its bit lines, every part of an array is a Norton source: an admittance
 matrix Y between the bit lines [S] and short-circuit currents J that are linear in the
@@ -27,18 +31,27 @@ from rram_jax.numerics import solve_unpivoted
 from rram_jax.types import Array, Float
 
 
+def row_reply(
+    slope: Float[Array, " cols"],
+    r_driver: Float[Array, ""] | float,
+    r_wire_sl: Float[Array, ""] | float,
+) -> Float[Array, "cols cols"]:
+    """(I + G P)^-1 [-]: what a row's cells carry, by what they would without wires."""
+    cols = slope.shape[-1]
+    nearer = 1.0 + jnp.minimum(jnp.arange(cols)[:, None], jnp.arange(cols)[None, :])
+    path = r_driver + r_wire_sl * nearer.astype(slope.dtype)
+    unit = jnp.eye(cols, dtype=slope.dtype)
+    return solve_unpivoted(unit + slope[:, None] * path, unit)
+
+
 def row_norton(
     conductance: Float[Array, " cols"],
     r_driver: Float[Array, ""] | float,
     r_wire_sl: Float[Array, ""] | float,
 ) -> Float[Array, "cols cols"]:
     """Admittance M [S] of one row from its driver's source to its bit lines."""
-    cols = conductance.shape[-1]
-    nearer = 1.0 + jnp.minimum(jnp.arange(cols)[:, None], jnp.arange(cols)[None, :])
-    path = r_driver + r_wire_sl * nearer.astype(conductance.dtype)
     # (1/G + P)^-1 = (I + G P)^-1 G, which open cells (G = 0) do not upset.
-    system = jnp.eye(cols, dtype=conductance.dtype) + conductance[:, None] * path
-    return solve_unpivoted(system, jnp.diag(conductance))
+    return row_reply(conductance, r_driver, r_wire_sl) * conductance
 
 
 def series(
@@ -80,7 +93,10 @@ def fold_rows(
 def open_voltage(
     admittance: Float[Array, "cols cols"], current: Float[Array, "cols sources"]
 ) -> Float[Array, "cols sources"]:
-    """Volts of unloaded bit lines; a line that no cell touches stays at v_cm."""
-    untouched = jnp.diagonal(admittance) == 0
-    tied = admittance + jnp.diag(untouched.astype(admittance.dtype))
-    return solve_unpivoted(tied, current)
+    """Volts of unloaded bit lines."""
+    return solve_unpivoted(tie_untouched(admittance), current)
+
+
+def tie_untouched(matrix: Float[Array, "cols cols"]) -> Float[Array, "cols cols"]:
+    """A 1 on the diagonal for lines that no cell touches: they stay at v_cm."""
+    return matrix + jnp.diag((jnp.diagonal(matrix) == 0).astype(matrix.dtype))

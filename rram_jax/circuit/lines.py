@@ -90,14 +90,25 @@ class Lines:
         return v, v_end, i_end
 
     def _end(self, j, source):
-        y = self.y_end[:, None]
-        floats = jnp.isinf(self.r_end)
-        r = jnp.where(floats, 0, self.r_end)
+        y, (hold, give) = self.y_end[:, None], end_weights(self.r_end)
+        whole = hold + give * y
         # A floating line that no cell touches stays at rest.
-        floating = jnp.where(y > 0, j / jnp.where(y > 0, y, 1), 0)
-        held, short = (r * j, j) if source is None else (source + r * j, j - y * source)
-        v = jnp.where(floats, floating, held / (1 + r * y))
-        return v, jnp.where(floats, 0, short / (1 + r * y))
+        whole = jnp.where(whole == 0, 1, whole)
+        held, short = (0, j) if source is None else (hold * source, j - y * source)
+        return (held + give * j) / whole, hold * short / whole
+
+
+def end_weights(r: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Weights (1, r) / (1 + r) [-, Ohm] of an end: hold * v = give * i, behind it 0 V.
+
+    So r in ohms can be 0, where v vanishes, and infinite, where i does; in both cases
+    with a finite derivative.
+    """
+    floats = jnp.isinf(r)
+    hold = 1 / (1 + jnp.where(floats, 0, r))
+    return jnp.where(floats, 0, hold), jnp.where(
+        floats, 1, hold * jnp.where(floats, 0, r)
+    )
 
 
 def lines_of(

@@ -4,8 +4,8 @@ Unknowns are the cell currents i and the voltages at the feet of the bit lines; 
 give all node voltages through the wires' equations, which are linear and so hold after
 every step. What is left to zero is i - law(v_sl, v_bl), the current that does not add
 up at a cell's two nodes. Each step linearises the cells and solves the array exactly
-(`circuit.elimination`). A step is halved until the step that would follow it, by the
-same factors, is smaller (in volts): saturated cells need that. What that step would
+(`circuit.law_elimination`). A step is halved until the step that would follow it, by
+the same factors, is smaller (in volts): saturated cells need that. What that step would
 change is also what the answer is still off by, up to the factor by which slopes have
 fallen meanwhile: the solution's `error`.
 
@@ -25,13 +25,14 @@ import jax
 import jax.numpy as jnp
 
 from rram_jax.circuit.array_params import ArrayParams
-from rram_jax.circuit.elimination import (
+from rram_jax.circuit.law_elimination import (
     Factors,
     eliminate,
     foot_imbalance,
     line_voltages,
     substitute,
 )
+from rram_jax.circuit.lines import end_weights
 from rram_jax.circuit.solution import (
     CONVERGED,
     ITERATIONS,
@@ -40,6 +41,7 @@ from rram_jax.circuit.solution import (
     STALLED,
     CrossbarSolution,
 )
+from rram_jax.numerics import share_of
 from rram_jax.types import Array, Float, Int
 
 _HALVINGS = 40
@@ -133,13 +135,8 @@ def _change(factors: Factors, off, wires):
 def _residual(off, wires):
     """[A] Largest imbalance at any node."""
     cells, feet = off
-    if wires.r_sense is not None:
-        feet = feet / jnp.maximum(wires.r_sense, jnp.finfo(feet.dtype).tiny)
-    return _largest(cells, feet)
-
-
-def _share(part, whole):
-    return jnp.where(part == 0, 0, part / jnp.where(part == 0, 1, whole))
+    _, give = end_weights(wires.r_sense)
+    return _largest(cells, feet / jnp.maximum(give, jnp.finfo(feet.dtype).tiny))
 
 
 def _remaining(left, before, now):
@@ -149,8 +146,8 @@ def _remaining(left, before, now):
     """
     flow = jnp.abs(now.g_sl * now.v_sl) + jnp.abs(now.g_bl * now.v_bl)
     share = jnp.maximum(
-        _share(left.volts, _largest(now.v_sl, now.v_bl)),
-        _share(left.amperes, _largest(now.current, _SMALL * flow)),
+        share_of(left.volts, _largest(now.v_sl, now.v_bl)),
+        share_of(left.amperes, _largest(now.current, _SMALL * flow)),
     )
     slopes = zip((before.g_sl, before.g_bl), (now.g_sl, now.g_bl), strict=True)
     fell = [jnp.where(a == b, 1, a / b).max() for a, b in slopes]
@@ -302,7 +299,7 @@ def solve_law(
     Args:
         drives: [V] Behind the row drivers.
         law: Of (rows, cols) cells (`circuit.cell_law`).
-        wires: With the drives' dtype; r_sense is None where bit lines float.
+        wires: With the drives' dtype.
         v_sl: [V] Source-line nodes to start from.
         v_bl: [V] Bit-line nodes to start from.
         tolerance: [-] Of the answer, as a share of its largest part.
@@ -316,7 +313,7 @@ def solve_law(
         solved = _implicit(p.unknowns, drive, law, wires)
         v_sl, v_bl = _nodes(solved, drive, wires)
         i, v_foot = solved.current, solved.v_foot
-        foot = jnp.zeros_like(v_foot) if wires.r_sense is None else i.sum(0)
+        foot = jnp.where(jnp.isinf(wires.r_sense), 0, i.sum(0))
         return CrossbarSolution(
             voltage=v_foot,
             current=foot,

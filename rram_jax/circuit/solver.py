@@ -9,19 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from rram_jax.circuit.array_params import ArrayParams
-from rram_jax.circuit.cell_law import CellLaw
-from rram_jax.circuit.config import ArrayConfig
-from rram_jax.circuit.inputs import (
+from rram_jax.circuit.cell_law import CellLaw, LinearCell
+from rram_jax.circuit.checks import (
     as_conductance,
-    check_conductance,
+    as_floats,
+    as_tolerance,
+    check_cells,
     check_finite,
-    check_tolerance,
     joint_batch,
     law_currents,
     start_nodes,
     wires_of,
 )
-from rram_jax.circuit.network import Sources, solve_network
+from rram_jax.circuit.config import ArrayConfig
+from rram_jax.circuit.conjugate_gradients import Sources, solve_linear
 from rram_jax.circuit.newton import solve_law
 from rram_jax.circuit.solution import CrossbarSolution
 from rram_jax.errors import InputError
@@ -39,19 +40,24 @@ def solve_crossbar(
     cells: Float[Array | np.ndarray, "*batches rows cols"] | CellLaw,
     array: ArrayConfig | ArrayParams,
     *,
-    tolerance: float | Float[Array, ""] = 1e-9,
+    tolerance: float | Float[Array, ""] | None = None,
     nodes: bool = False,
     start: CrossbarSolution | None = None,
 ) -> CrossbarSolution:
     """Solve an array of linear cells, or of cells with a law, to a tolerance.
 
-    Linear cells by conjugate gradients over the lines (`circuit.network`): reverse-mode
-    derivatives in drive, conductance and, as `ArrayParams`, the resistances cost one
-    more solve. Cells with a law by Newton's method on an exact elimination
-    (`circuit.newton`): derivatives in both modes, in drive, the law's arrays and the
-    resistances; memory is some matrices (rows, cols, cols) a drive, with the gradient
-    15 MB at 64 x 64 and 110 MB at 128 x 128 in float64, and time grows like
-    rows * cols^3: split large batches.
+    Returned in the dtype of the cells (whole numbers count as jax's default floats,
+    complex ones are refused); linear cells have derivatives in reverse mode only, of
+    any order: no jvp, no jax.hessian; use jacrev(jacrev). Cells with a law have both
+    modes.
+
+    Linear cells (a conductance or a `LinearCell`) by conjugate gradients over the lines
+    (`circuit.conjugate_gradients`): a gradient in drive, conductance and, as
+    `ArrayParams`, the resistances costs one more solve. Cells with a law by Newton's
+    method on an exact elimination (`circuit.newton`), with derivatives in drive, the
+    law's arrays and the resistances; memory is some matrices (rows, cols, cols) a
+    drive, with the gradient 15 MB at 64 x 64 and 110 MB at 128 x 128 in float64, and
+    time grows like rows * cols^3: split large batches.
 
     Args:
         drive: [V] above v_cm, at the sources behind the row drivers.
@@ -60,30 +66,42 @@ def solve_crossbar(
             of `drive`; drives of one array are best left to broadcast. Or a monotone
             law of one array, transistors in series included: `RramCell` or a callable
             pytree like it (`circuit.cell_law`); `jax.vmap` over its arrays solves many.
-        array: Wires, drivers and sense resistance (picture in `circuit.config`).
-        tolerance: [-] Of the answer, as a share of its largest part. float32 keeps
-            some 1e-5 whatever is asked for.
+        array: Wires, drivers and sense resistance (picture in `circuit.config`). An
+            `ArrayConfig` is static under jit, an `ArrayParams` holds arrays.
+        tolerance: [-] Of the answer, as a share of its largest part; by default 1e-9
+            in float64 and 1e-4 in float32, which keeps some 1e-5 whatever is asked for.
         nodes: Whether to return all node voltages and cell currents.
         start: For a law, a solution with nodes of a similar problem to start from, of
             this batch or of one drive; by default all nodes at v_cm, so that the first
             step is the linear solve with the law's small-signal conductances.
 
     Returns:
-        The operating point, in the dtype of the cells. See its `result`: what did not
-        converge is returned all the same.
+        The operating point. See its `result`: what did not converge is returned all the
+        same.
 
     Raises:
         InputError: The shapes do not fit, there is a start without a law, or (outside
             jit) a conductance or a resistance is negative or something is no finite
             number (in a law: NaN).
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from rram_jax import ArrayConfig, solve_crossbar
+        >>> solve = jax.jit(solve_crossbar, static_argnames=("array", "nodes"))
+        >>> wires = ArrayConfig(r_driver=16.0)
+        >>> drive, cells = jnp.array([0.2, -0.2]), jnp.full((2, 3), 1e-4)
+        >>> solve(drive, cells, array=wires).result
+        'converged'
     """
-    check_tolerance(tolerance)
-    u, wires = jnp.asarray(drive), wires_of(array)
+    u, wires = as_floats("drive", drive), wires_of(array)
+    if isinstance(cells, LinearCell):
+        cells = cells.conductance
     if callable(cells):
         return _with_law(u, cells, wires, tolerance, nodes, start)
     if start is not None:
         raise InputError(
-            "A start is for cells with a law: conductances are solved without one, so"
+            "A start is for cells with a law: linear ones are solved without one, so"
             " leave `start` out."
         )
     g = as_conductance(cells)
@@ -91,33 +109,33 @@ def solve_crossbar(
         u.shape, g.shape, "a conductance (rows, cols) or (*batch, rows, cols)"
     )
     check_finite("drive", u)
-    check_conductance(g)
     u = jnp.broadcast_to(u, (*batch, u.shape[-1]))
-    tolerance = jnp.asarray(tolerance, g.dtype)
-    return _solve(u, g, _with_r_sense(wires), tolerance, nodes)
+    return _solve(u, g, wires, as_tolerance(tolerance, g.dtype), nodes)
 
 
 def transfer_matrix(
     conductance: Float[Array | np.ndarray, "*chips rows cols"],
     array: ArrayConfig | ArrayParams,
     *,
-    tolerance: float | Float[Array, ""] = 1e-9,
+    tolerance: float | Float[Array, ""] | None = None,
 ) -> Float[Array, "*chips rows cols"]:
     """Foot volts per volt behind each row's driver [V/V]; amperes [S] if r_sense = 0.
 
     Exact to `tolerance` of each row's (with fewer columns than rows: each column's)
     largest part, so that `drive @ transfer_matrix(...)` is `solve_crossbar` for any
     number of drives. Solved row by row or, through the adjoint, column by column,
-    whichever are fewer. Differentiable as `solve_crossbar` is.
+    whichever are fewer.
+
+    Returned in the dtype of the cells (whole numbers count as jax's default floats,
+    complex ones are refused), with derivatives in reverse mode only: no jvp, no
+    jax.hessian; use jacrev(jacrev). `tolerance` as in `solve_crossbar`.
 
     Raises:
         InputError: As `solve_crossbar`.
     """
-    g = jnp.asarray(conductance)
-    check_tolerance(tolerance)
-    check_conductance(g)
-    wires = _with_r_sense(wires_of(array))
-    return _transfer(g, wires, jnp.asarray(tolerance, g.dtype))
+    g = as_conductance(conductance)
+    check_cells(g.shape)
+    return _transfer(g, wires_of(array), as_tolerance(tolerance, g.dtype))
 
 
 def _with_law(u, law, wires, tolerance, nodes, start):
@@ -131,18 +149,11 @@ def _with_law(u, law, wires, tolerance, nodes, start):
         jax.tree.map(lambda r: jnp.asarray(r, out.dtype), wires),
         v_sl.reshape(-1, *out.shape),
         v_bl.reshape(-1, *out.shape),
-        jnp.asarray(tolerance, out.dtype),
+        as_tolerance(tolerance, out.dtype),
     )
     if not nodes:
         flat = dataclasses.replace(flat, v_sl=None, v_bl=None, cell_current=None)
     return jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), flat)
-
-
-def _with_r_sense(wires):
-    """Floating bit lines as an infinite resistance."""
-    if wires.r_sense is not None:
-        return wires
-    return dataclasses.replace(wires, r_sense=jnp.full_like(wires.r_driver, math.inf))
 
 
 @partial(jax.jit, static_argnums=4)
@@ -169,7 +180,7 @@ def _drives(u, g, *, array, tolerance, nodes):
     """All drives (drives, rows) of one array, as many at a time as fit."""
 
     def some(u):
-        out = solve_network(g, array, Sources(drive=u.T), tolerance, nodes)
+        out = solve_linear(g, array, Sources(drive=u.T), tolerance, nodes)
         v_bl = v_sl = i = None
         if out.v_bl is not None and out.v_sl is not None:
             v_bl, v_sl = jnp.moveaxis(out.v_bl, 2, 0), jnp.moveaxis(out.v_sl, 2, 0)
@@ -210,7 +221,7 @@ def _transfer(g, array, tolerance):
     grounded = array.r_sense == 0
 
     def from_rows(unit):
-        out = solve_network(g, array, Sources(drive=unit.T), tolerance, False)
+        out = solve_linear(g, array, Sources(drive=unit.T), tolerance, False)
         return jnp.where(grounded, out.i_foot, out.v_foot).T
 
     def from_columns(unit):
@@ -220,7 +231,7 @@ def _transfer(g, array, tolerance):
             foot=jnp.where(grounded, unit.T, 0),
             into_foot=jnp.where(grounded, 0, unit.T),
         )
-        return solve_network(g, array, sources, tolerance, False).i_driver.T
+        return solve_linear(g, array, sources, tolerance, False).i_driver.T
 
     if rows <= cols:
         return _in_turn(from_rows, jnp.eye(rows, dtype=g.dtype), g.size)

@@ -1,13 +1,16 @@
 """The exact transfer matrix of a layer on its tiles, straps and drivers included."""
 
+import contextlib
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rram_jax.circuit.checks import as_conductance, check_cells
 from rram_jax.circuit.config import TileConfig, TileGrid, tile_grid
 from rram_jax.circuit.ladder import fold_rows, open_voltage, row_norton, series
+from rram_jax.numerics import in_x64
 from rram_jax.types import Array, Float
 
 
@@ -16,19 +19,35 @@ def layer_transfer(
     tile: TileConfig,
     columns_per_output: int = 1,
 ) -> Float[Array, "*chips rows outputs"]:
-    """Sensed volts per volt behind each row's driver, [V/V], in x64.
+    """Sensed volts per volt behind each row's driver, [V/V], exact to rounding.
 
     Even rows are positive, odd ones negative (`circuit.pair`); bit lines float
     (voltage sensing). Column tiles have their own drivers and fall apart, so each is
-    solved on its own; a batch of chips is a loop over chips. Exact to rounding.
-    Differentiable in `conductance`. The result is float64 also where the caller is in
-    float32 mode: hand it on as numpy or cast it.
+    solved on its own; a batch of chips is a loop over chips.
+
+    Computed in float64 and returned in the dtype of the cells (whole numbers count as
+    jax's default floats, complex ones are refused), with derivatives in reverse mode
+    only: no jvp, no jax.hessian; use jacrev(jacrev). Cells in numpy's float64 give
+    float64 also where the caller is in float32 mode: hand that on as numpy or cast it.
+
+    Raises:
+        InputError: The cells do not go on such tiles or (outside jit) one is negative
+            or no finite number.
     """
-    shape = (conductance.shape[-2], conductance.shape[-1])
-    grid = tile_grid(shape, columns_per_output, tile)
-    with jax.enable_x64(True):
-        g = jnp.asarray(conductance, jnp.float64)
-        return _layer_transfer(g, tile, grid, columns_per_output)
+    # numpy's float64 would be rounded in float32 mode.
+    wide = getattr(conductance, "dtype", None) == np.float64
+    with jax.enable_x64(True) if wide else contextlib.nullcontext():
+        g = as_conductance(conductance)
+    check_cells(g.shape)
+    grid = tile_grid((g.shape[-2], g.shape[-1]), columns_per_output, tile)
+    return in_x64(
+        partial(
+            _layer_transfer,
+            tile=tile,
+            grid=grid,
+            columns_per_output=columns_per_output,
+        )
+    )(g)
 
 
 @partial(jax.jit, static_argnames=("tile", "grid", "columns_per_output"))
@@ -54,7 +73,8 @@ def _layer_transfer(conductance, tile, grid: TileGrid, columns_per_output):
 
 def _padded(runs):
     """[runs, longest] line numbers of each run; a large number pads the shorter."""
-    index = np.full((len(runs), len(runs[0])), np.iinfo(np.int32).max)
+    most = np.iinfo(np.int32).max
+    index = np.full((len(runs), len(runs[0])), most, np.int32)
     for k, run in enumerate(runs):
         index[k, : len(run)] = run
     return index

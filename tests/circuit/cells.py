@@ -52,8 +52,8 @@ def access(v_sl, v_mid, v_gate, p, np=np):
 def node_equations(nodes, drive, law, wires, np=np):
     """[A] What flows into each node; `nodes` [V]: sl, mid and bl of all cells, feet.
 
-    Ohm's law from node to node, no resistance zero; `wires.r_sense` is None if the
-    feet float. With `np` = `jax.numpy` it can be differentiated.
+    Ohm's law from node to node, no resistance zero. With `np` = `jax.numpy` it can be
+    differentiated.
     """
     rows, cols = law.x.shape
     sl, mid, bl = nodes[:-cols].reshape(3, rows, cols)
@@ -70,9 +70,7 @@ def node_equations(nodes, drive, law, wires, np=np):
     into_sl = np.concatenate([into_sl[:, :-1] - along_sl[:, 1:], into_sl[:, -1:]], 1)
     into_bl = through_rram - along_bl
     into_bl = np.concatenate([into_bl[:1], into_bl[1:] + along_bl[:-1]], 0)
-    into_foot = along_bl[-1]
-    if wires.r_sense is not None:
-        into_foot = into_foot - foot / wires.r_sense
+    into_foot = along_bl[-1] - foot / wires.r_sense
     kcl = [into_sl.ravel(), (through_access - through_rram).ravel(), into_bl.ravel()]
     return np.concatenate([*kcl, into_foot])
 

@@ -71,6 +71,9 @@ def test_gradients(array):
     rng, moved = np.random.default_rng(0), 0
     leaves = zip(flat, jax.tree.leaves(got), jax.tree.leaves(expected), strict=True)
     for k, (a, slope, exact) in enumerate(leaves):
+        if jnp.isinf(a).any():  # the sense resistance of feet that float
+            assert slope == exact == 0
+            continue
         scale = float(abs(a * exact).max())
         np.testing.assert_allclose(
             a * slope, a * exact, rtol=1e-9, atol=1e-9 * scale + 1e-16
@@ -86,8 +89,8 @@ def test_gradients(array):
         np.testing.assert_allclose(
             2 * jnp.vdot(slope, way), above - below, rtol=1e-6, atol=1e-16
         )
-    # The drive, x, s, gate, v_cm, all wires and 9 of the card's numbers.
-    assert moved == 5 + len(jax.tree.leaves(problem[2])) + 9
+    # The drive, x, s, gate, v_cm, the wires and 9 of the card's numbers.
+    assert moved == 5 + sum(map(math.isfinite, jax.tree.leaves(problem[2]))) + 9
 
 
 def test_corners_are_finite():

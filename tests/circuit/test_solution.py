@@ -28,7 +28,7 @@ def test_what_result_says():
     assert "x64" in single.result
     # 1 uV beside 0.83 V, which a law with a bulk at ground adds to it.
     tiny = np.array([1e-6, -2e-6, 1.5e-6, 0.0], np.float32)
-    coarse = solve_crossbar(tiny, rram_cells(1, 4, 3), UNEVEN)
+    coarse = solve_crossbar(tiny, rram_cells(1, 4, 3), UNEVEN, tolerance=1e-9)
     assert 1e-3 < float(coarse.error) < 1
     assert "too coarse in float32" in coarse.result
     assert "x64" in coarse.result

@@ -3,14 +3,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rram_jax.circuit.config import TileConfig
+from rram_jax.circuit.config import ArrayConfig, TileConfig
 from rram_jax.circuit.tile import layer_transfer, wireless_transfer
 from rram_jax.circuit.wiring import (
     layer_resistors,
     multiport_resistors,
     sensed_transfer,
 )
-from tests.helpers import assert_gradient, uneven_cells
+from rram_jax.errors import InputError
+from tests.helpers import (
+    assert_gradient,
+    is_one_sentence,
+    uneven_cells,
+    without_type_checks,
+)
 
 WIRES = dict(
     r_wire_sl=3.0, r_wire_bl=7.0, r_strap=2.5, r_driver_pos=30.0, r_driver_neg=50.0
@@ -131,13 +137,65 @@ def test_batch_of_chips_is_a_loop():
     np.testing.assert_array_equal(wireless[1, 2], expected)
 
 
-def test_a_caller_in_float32_mode_gets_float64():
+def test_a_caller_in_float32_mode():
+    """Cells in float32 give float32 and its gradient; numpy's float64 stays."""
     rows, cols, c, tile = LAYERS["two row tiles, unlike; c = 4"]
-    g = uneven_cells(1, rows, cols)
-    transfer = layer_transfer(jnp.asarray(g, jnp.float32), tile, c)
-    assert transfer.dtype == jnp.float64
-    exact = _transfer(np.asarray(g, np.float32).astype(np.float64), tile, c)
-    np.testing.assert_array_equal(np.asarray(transfer), exact)
+    g = uneven_cells(1, rows, cols).astype(np.float32)
+    weight = np.random.default_rng(3).standard_normal((rows, cols // c))
+
+    def of(g):
+        return (weight.astype(g.dtype) * layer_transfer(g, tile, c)).sum()
+
+    def with_slopes(g):
+        slope = jax.grad(of)
+        way = g[::-1]
+        return jax.jit(
+            lambda g: (
+                layer_transfer(g, tile, c),
+                slope(g),
+                jax.grad(lambda g: (way * slope(g)).sum())(g),
+            )
+        )(g)
+
+    found = with_slopes(jnp.asarray(g))
+    with jax.enable_x64(True):
+        exact = [np.asarray(x) for x in with_slopes(jnp.asarray(g, jnp.float64))]
+    assert layer_transfer(np.asarray(g, np.float64), tile, c).dtype == jnp.float64
+    for single, double in zip(found, exact, strict=True):
+        assert single.dtype == jnp.float32
+        assert double.dtype == np.float64
+        # The cells are the same numbers: only the result is rounded to float32, and
+        # the weights, of which the slopes are sums.
+        close = dict(rtol=1e-6, atol=1e-6 * abs(double).max())
+        np.testing.assert_allclose(single, double, **close)
+    chips = jax.vmap(jax.jit(jax.grad(of)))(jnp.stack([g, 2 * g]))
+    np.testing.assert_allclose(chips[0], found[1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "tile", "c", "told"),
+    [
+        (np.array([[1e-4], [-2e-5]]), TileConfig(), 1, "-2e-05 S"),
+        (np.array([[1e-4], [np.nan]]), TileConfig(), 1, "holds a NaN"),
+        (np.array([[1e-4], [1e-4j]]), TileConfig(), 1, "is real; got complex"),
+        ([[1e-4], [1e-4, 1e-4]], TileConfig(), 1, "array of conductances"),
+        (np.array([1e-4, 1e-4]), TileConfig(), 1, r"\(rows, cols\).*got \(2,\)"),
+        (np.ones((3, 1)), TileConfig(), 1, "rows come in pairs"),
+        (np.ones((2, 2)), TileConfig(), 0, "at least one column; got 0"),
+        (np.ones((2, 2)), ArrayConfig(), 1, "got ArrayConfig"),
+    ],
+)
+def test_layers_that_are_none(cells, tile, c, told):
+    with without_type_checks(), pytest.raises(InputError, match=told) as error:
+        layer_transfer(cells, tile, c)
+    assert is_one_sentence(error.value)
+
+
+def test_whole_numbers_and_lists_are_floats():
+    with without_type_checks():
+        transfer = layer_transfer([[1], [3]], TileConfig(rows=2, cols=1))
+    assert transfer.dtype == jnp.float32
+    assert transfer.shape == (2, 1)
 
 
 def test_gradient_against_differences():

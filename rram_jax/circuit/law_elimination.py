@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 
 from rram_jax.circuit.array_params import ArrayParams
+from rram_jax.circuit.ladder import row_reply, tie_untouched
+from rram_jax.circuit.lines import end_weights
 from rram_jax.numerics import solve_unpivoted
 from rram_jax.types import Array, Float, register_record
 
@@ -40,7 +42,7 @@ class Factors:
     """[-] K = (I + r Y)^-1 of the bit-line segments below each row."""
 
     foot: Float[Array, "cols cols"]
-    """Inverse of what stands before the feet's voltages: [-], [Ohm] if they float."""
+    """[-] Inverse of what stands before the feet's voltages in `foot_imbalance`."""
 
 
 def line_voltages(
@@ -63,9 +65,9 @@ def foot_imbalance(
     v_foot: Float[Array, " cols"],
     wires: ArrayParams,
 ) -> Float[Array, " cols"]:
-    """What must vanish at the feet: [V], or [A] where they float."""
-    total = current.sum(0)
-    return total if wires.r_sense is None else v_foot - wires.r_sense * total
+    """[V] What must vanish at the feet, in the weights of `end_weights`."""
+    hold, give = end_weights(wires.r_sense)
+    return hold * v_foot - give * current.sum(0)
 
 
 def eliminate(
@@ -74,27 +76,18 @@ def eliminate(
     wires: ArrayParams,
 ) -> Factors:
     """Factors of an array whose cells have the slopes `g_sl` and `g_bl` [S]."""
-    cols = g_sl.shape[1]
-    unit = jnp.eye(cols, dtype=g_sl.dtype)
-    nearer = 1 + jnp.minimum(jnp.arange(cols)[:, None], jnp.arange(cols)[None, :])
-    path = wires.r_driver + wires.r_wire_sl * nearer.astype(g_sl.dtype)
+    unit = jnp.eye(g_sl.shape[1], dtype=g_sl.dtype)
 
     def down(above, slopes):
-        row = solve_unpivoted(unit + slopes[0][:, None] * path, unit)
+        row = row_reply(slopes[0], wires.r_driver, wires.r_wire_sl)
         y = above + row * slopes[1]
         keep = solve_unpivoted(unit + wires.r_wire_bl * y, unit)
         return keep @ y, (row, keep)
 
     y, (row, keep) = jax.lax.scan(down, jnp.zeros_like(unit), (g_sl, g_bl))
-    admittance = row * g_bl[:, None, :]
-    if wires.r_sense is None:
-        # A line that no cell touches stays at v_cm.
-        foot = y + jnp.diag((jnp.diagonal(y) == 0).astype(y.dtype))
-    else:
-        foot = unit + wires.r_sense * y
-    return Factors(
-        row=row, admittance=admittance, keep=keep, foot=solve_unpivoted(foot, unit)
-    )
+    hold, give = end_weights(wires.r_sense)
+    foot = solve_unpivoted(tie_untouched(hold * unit + give * y), unit)
+    return Factors(row=row, admittance=row * g_bl[:, None, :], keep=keep, foot=foot)
 
 
 def substitute(
@@ -119,10 +112,8 @@ def substitute(
         return keep @ total, total
 
     j_foot, j = jax.lax.scan(down, jnp.zeros_like(at_foot), (factors.keep, short))
-    if wires.r_sense is None:
-        v_foot = factors.foot @ (j_foot - at_foot)
-    else:
-        v_foot = factors.foot @ (wires.r_sense * j_foot + at_foot)
+    _, give = end_weights(wires.r_sense)
+    v_foot = factors.foot @ (give * j_foot + at_foot)
 
     def up(below, of_row):
         keep, total = of_row

@@ -5,7 +5,7 @@ is said by the solution's `result`.
 """
 
 import dataclasses
-import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,40 +14,55 @@ import numpy as np
 from jax.core import Tracer
 
 from rram_jax.circuit.array_params import ArrayParams, array_params
-from rram_jax.circuit.config import ArrayConfig
+from rram_jax.circuit.config import ArrayConfig, check_resistance
 from rram_jax.circuit.solution import CrossbarSolution
 from rram_jax.errors import InputError
 from rram_jax.types import Array, Float
 
-_RESISTANCES = ("r_wire_sl", "r_wire_bl", "r_driver", "r_sense")
 
-
-def check_tolerance(tolerance: float | Float[Array, ""]) -> None:
-    """A share between 0 and 1."""
+def as_tolerance(tolerance: float | Float[Array, ""] | None, dtype: Any) -> Array:
+    """A share between 0 and 1; what `solve_crossbar` promises where it is None."""
+    if tolerance is None:
+        tolerance = 1e-9 if dtype == np.float64 else 1e-4
     if not 0 < _number(tolerance, 0.5) < 1:
         raise InputError(f"A tolerance is a share between 0 and 1; got {tolerance}.")
+    return jnp.asarray(tolerance, dtype)
 
 
-def as_conductance(cells: Any) -> Array:
-    """Cells that have no law, as an array."""
+def as_conductance(cells: Any) -> Float[Array, "..."]:
+    """Cells that have no law, as floats that conductances can be."""
     try:
-        return jnp.asarray(cells)
+        conductance = jnp.asarray(cells)
     except (TypeError, ValueError):
         raise _no_cells(cells) from None
+    conductance = as_floats("conductance", conductance)
+    check_finite("conductance", conductance)
+    if not isinstance(conductance, Tracer):
+        least = np.asarray(conductance).min(initial=0)
+        if least < 0:
+            raise InputError(f"A conductance is 0 S or more; got {least:.3g} S.")
+    return conductance
 
 
-def check_conductance(conductance: Float[Array, "*chips rows cols"]) -> None:
-    """Cells of one array or several, none negative."""
-    if conductance.ndim < 2 or 0 in conductance.shape:
+def check_cells(shape: tuple[int, ...]) -> None:
+    """Of one array or several."""
+    if len(shape) < 2 or 0 in shape:
         raise InputError(
             "A conductance is (rows, cols) or (*chips, rows, cols) and not empty; got"
-            f" {conductance.shape}."
+            f" {shape}."
         )
-    check_finite("conductance", conductance)
-    if not isinstance(conductance, Tracer) and (np.asarray(conductance) < 0).any():
+
+
+def as_floats(what: str, values: Any) -> Float[Array, "..."]:
+    """Floats stay what they are, whole numbers become jax's default floats."""
+    array = jnp.asarray(values)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise InputError(
-            f"A conductance is 0 S or more; got {float(conductance.min()):.3g} S."
+            f"The {what} is real; got {array.dtype}: these are circuits at rest, so"
+            " give the real part."
         )
+    floats = jnp.issubdtype(array.dtype, jnp.floating)
+    return array if floats else array.astype(float)
 
 
 def check_finite(what: str, values: Float[Array, "..."]) -> None:
@@ -73,17 +88,20 @@ def joint_batch(
     return batch
 
 
-def wires_of(array: ArrayConfig | ArrayParams) -> ArrayParams:
-    """All four resistances as arrays; r_sense is None where bit lines float."""
-    params = array_params(array) if isinstance(array, ArrayConfig) else array
-    known = {
-        name: _number(r, 0.0)
-        for name in _RESISTANCES
-        if (r := getattr(params, name)) is not None
-    }
-    ArrayConfig(**known)  # Raises what is wrong with the known ones.
-    floats = math.isinf(known.get("r_sense", math.inf))
-    return dataclasses.replace(params, r_sense=None) if floats else params
+def wires_of(array: Any) -> ArrayParams:
+    """All four resistances as arrays of floats."""
+    if isinstance(array, ArrayConfig):
+        return array_params(array)  # Checked when it was made.
+    if not isinstance(array, ArrayParams):
+        raise InputError(
+            "The wires of a plain array are an ArrayConfig or ArrayParams; got"
+            f" {type(array).__name__}."
+        )
+    for field in dataclasses.fields(array):
+        r = getattr(array, field.name)
+        traced = isinstance(r, Tracer) and r.shape == ()
+        check_resistance(array, field.name, 0.0 if traced else r)
+    return jax.tree.map(partial(as_floats, "resistance"), array)
 
 
 def law_currents(law: Any) -> jax.ShapeDtypeStruct:
@@ -100,6 +118,10 @@ def law_currents(law: Any) -> jax.ShapeDtypeStruct:
             f" shapes are {[x.shape for x in leaves]}."
         ) from error
     shape = getattr(out, "shape", None)
+    if shape is not None and not jnp.issubdtype(out.dtype, jnp.floating):
+        raise InputError(
+            f"A cell law gives real currents, which are floats; got {out.dtype}."
+        )
     if shape is None or len(shape) != 2 or 0 in shape:
         raise InputError(
             "A cell law gives (rows, cols) currents, none of them empty (jax.vmap over"

@@ -30,6 +30,7 @@ import numpy as np
 from rram_jax.circuit.array_params import ArrayParams
 from rram_jax.circuit.lines import Lines, line_currents, lines_of
 from rram_jax.circuit.solution import CONVERGED, ITERATIONS, NOT_FINITE, ROUNDING
+from rram_jax.numerics import share_of
 from rram_jax.types import Array, Float, Int, register_record
 
 SL = {"axis": 1, "end_first": True}
@@ -97,7 +98,7 @@ class Answer:
     """CONVERGED, ROUNDING, ITERATIONS or NOT_FINITE."""
 
 
-def solve_network(
+def solve_linear(
     conductance: Float[Array, "rows cols"],
     array: ArrayParams,
     sources: Sources,
@@ -109,18 +110,18 @@ def solve_network(
     Differentiable, again and again, in conductances, resistances and sources
     (reverse mode). `nodes`: whether the answer holds the node voltages.
     """
-    return _network(conductance, array, sources, tolerance, nodes)
+    return _linear(conductance, array, sources, tolerance, nodes)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _network(conductance, array, sources, tolerance, nodes) -> Any:
+def _linear(conductance, array, sources, tolerance, nodes) -> Any:
     answer = _solve(conductance, array, sources, tolerance)
     return answer if nodes else replace(answer, v_sl=None, v_bl=None)
 
 
 def _forward(conductance, array, sources, tolerance, nodes):
     # Itself differentiable, for derivatives of gradients.
-    answer = solve_network(conductance, array, sources, tolerance, True)
+    answer = solve_linear(conductance, array, sources, tolerance, True)
     told = answer if nodes else replace(answer, v_sl=None, v_bl=None)
     return told, (conductance, array, sources, tolerance, answer)
 
@@ -135,7 +136,7 @@ def _backward(nodes, kept, slope):
         into_sl=slope.v_sl,
         into_bl=slope.v_bl,
     )
-    adjoint: Any = solve_network(g, array, adjoint_sources, tolerance, True)
+    adjoint: Any = solve_linear(g, array, adjoint_sources, tolerance, True)
     cells = [a.v_sl - a.v_bl for a in (answer, adjoint)]
     both = zip(cells, (sources, adjoint_sources), strict=True)
 
@@ -170,7 +171,7 @@ def _backward(nodes, kept, slope):
     return -(cells[0] * cells[1]).sum(2), by_array, by_sources, 0 * tolerance
 
 
-_network.defvjp(_forward, _backward)
+_linear.defvjp(_forward, _backward)
 
 
 def _solve(conductance, array, sources, tolerance):
@@ -182,8 +183,8 @@ def _solve(conductance, array, sources, tolerance):
     array = jax.tree.map(lambda r: r.astype(dtype) * unit_s, array)
     amperes = (sources.into_foot, sources.into_sl, sources.into_bl)
     volts = (sources.drive, sources.foot)
-    sizes = [_largest(x) for x in volts if x is not None]
-    sizes += [_largest(x) / unit_s for x in amperes if x is not None]
+    sizes = [_largest_of_drives(x) for x in volts if x is not None]
+    sizes += [_largest_of_drives(x) / unit_s for x in amperes if x is not None]
     size = jnp.stack(sizes).max(0)
     unit_v = jnp.where(size > 0, size, 1)
     sources = Sources(
@@ -206,11 +207,7 @@ def _solve(conductance, array, sources, tolerance):
     )
 
 
-def _share(part, whole):
-    return jnp.where(part == 0, 0, part / jnp.where(part == 0, 1, whole))
-
-
-def _largest(x):
+def _largest_of_drives(x):
     return jnp.abs(x).max(tuple(range(x.ndim - 1)))
 
 
@@ -223,13 +220,13 @@ def _solve_normalised(g, array, sources, tolerance):
         into = jnp.zeros((*g.shape, sources.drive.shape[1]), dtype)
         rest = circuit.down(into, sources)[0]
     residual = circuit.through_cells(rest, sources)
-    scale = _largest(residual)
+    scale = _largest_of_drives(residual)
     limit = REFINE_ABOVE if dtype == np.float32 else 0.0
     # Half: the residual that the iteration keeps is not quite the sweep's.
     goal = jnp.maximum(tolerance.astype(dtype), limit / 10) / 2
     v, low, iterations, gave_up = _conjugate_gradients(circuit, residual, goal * scale)
     out, j = _sweep(circuit, v if rest is None else rest + v, sources)
-    error = _share(out.residual, scale * low)
+    error = share_of(out.residual, scale * low)
     out = replace(out, error=error, iterations=iterations)
     if dtype == np.float32:
         # Where many sweeps add up, so do their roundings: then residuals in float64.
@@ -286,7 +283,7 @@ def _sweep(circuit, v, sources):
     j = circuit.g * v_sl
     v_bl, v_foot, i_foot = circuit.down(j, sources)
     none = jnp.zeros(v.shape[-1], jnp.int32)
-    residual = _largest(circuit.g * (v_bl - v))
+    residual = _largest_of_drives(circuit.g * (v_bl - v))
     answer = Answer(
         v_foot, i_foot, i_driver, v_sl, v_bl, residual, residual, none, none
     )
@@ -332,11 +329,11 @@ def _conjugate_gradients(circuit, residual, goal):
             "v": s["v"] + alpha * q,
             "rho": rho,
             # Nothing is left to gain where the curvature is lost in rounding.
-            "size": jnp.where(live, _largest(r), 0),
+            "size": jnp.where(live, _largest_of_drives(r), 0),
             "low": jnp.where(live, low, s["low"]),
         }
 
-    size = _largest(residual)
+    size = _largest_of_drives(residual)
     zero = jnp.zeros_like(residual)
     start = {
         "steps": jnp.zeros((), jnp.int32),
@@ -369,7 +366,7 @@ def _refine(circuit, g, array, sources, low, scale, out):
         def body(s):
             count, out, j = s
             left = exact.through_cells(out.v_bl, sources) - j
-            size = _largest(left)
+            size = _largest_of_drives(left)
             unit = jnp.where(size > 0, size, 1)
             goal = jnp.where(size > 0, 1e-3, 2.0) * jnp.ones_like(size)
             more, _, iterations, _ = _conjugate_gradients(
@@ -378,7 +375,7 @@ def _refine(circuit, g, array, sources, low, scale, out):
                 jax.lax.convert_element_type(goal, "float32"),
             )
             better, j = _sweep(exact, out.v_bl + unit * double(more), sources)
-            error = _share(better.residual, bound)
+            error = share_of(better.residual, bound)
             return (
                 count + 1,
                 replace(better, error=error, iterations=out.iterations + iterations),
@@ -386,7 +383,7 @@ def _refine(circuit, g, array, sources, low, scale, out):
             )
 
         start, j = _sweep(exact, double(out.v_bl), sources)
-        error = _share(start.residual, bound)
+        error = share_of(start.residual, bound)
         start = replace(start, error=error, iterations=out.iterations)
         _, better, _ = jax.lax.while_loop(
             lambda s: (s[0] < REFINEMENTS) & (s[1].error > 1e-7).any(),
