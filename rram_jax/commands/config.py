@@ -315,12 +315,17 @@ class ArrayCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronCommand:
-    """Measure the neuron's transistors, or verify its surrogate on single columns."""
+    """Measure the neuron's transistors, or verify its surrogate on single columns.
+
+    verify takes about 0.5 s of a core a conversion, of which a pattern has four, and a
+    minute or two of a core for the linearity of each full scale.
+    """
 
     action: Positional[Literal["transistors", "verify"]]
     """transistors: threshold, currents, gm/I_d, gain, capacitances, noise and mismatch
     of single transistors in ngspice, over corners and temperatures; verify: codes of
-    conversions on random arrays, surrogate beside ngspice."""
+    conversions on random arrays, surrogate beside ngspice, and the circuit's
+    linearity."""
 
     cmos: str = "cmos-130nm"
     """transistors: preset or path of the CMOS card."""
