@@ -32,7 +32,7 @@ from rram_jax.commands.config import (
     VerifyCommand,
     check_paths,
 )
-from rram_jax.errors import InputError, NgspiceError
+from rram_jax.errors import InputError, NgspiceError, NotConvergedError
 
 COMMANDS: dict[str, type] = {
     "demo": DemoCommand,
@@ -53,8 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; `argv` is what stands after `rram-jax`.
 
     Returns:
-        The exit code: 0, 1 if ngspice failed, 2 if the input is wrong, 130 if
-        interrupted. Errors are one sentence on stderr.
+        The exit code: 0, 1 if ngspice failed or a solve did not converge, 2 if the
+        input is wrong, 130 if interrupted. Errors are one sentence on stderr.
     """
     try:
         name, arguments = _choose(sys.argv[1:] if argv is None else argv)
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         return _fail("Interrupted: the same command goes on from where it was.", 130)
     except InputError as error:
         return _fail(str(error), 2)
-    except (NgspiceError, BrokenProcessPool) as error:
+    except (NgspiceError, NotConvergedError, BrokenProcessPool) as error:
         return _fail(str(error), 1)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):

@@ -14,3 +14,11 @@ class NgspiceError(RuntimeError):
 
     The message names the folder that was kept.
     """
+
+
+class NotConvergedError(RuntimeError):
+    """A solve did not reach its tolerance.
+
+    The message says in one sentence why, and names the folder that holds what was
+    reached.
+    """

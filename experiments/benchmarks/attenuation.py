@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from matplotlib.ticker import NullLocator
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -175,7 +176,7 @@ def measure(settings: Benchmark, layer: Layer, case: Case) -> dict:
 
 def print_table(rows: list[dict]):
     """The four curves as one table."""
-    title = "rms error over full scale"
+    title = "Error of the attenuation map, rms, in % of full scale"
     table = Table("changed", "to", *METHODS.values(), title=title)
     for row in rows:
         percent = [f"{100 * row['error'][name]:.3f} %" for name in METHODS]
@@ -183,8 +184,8 @@ def print_table(rows: list[dict]):
     Console().print(table)
 
 
-def draw(rows: list[dict], path: Path):
-    """The four curves in one figure."""
+def draw(rows: list[dict], path: Path) -> tuple[Path, Path]:
+    """The four curves in one figure; its PNG and SVG file."""
     figure, panels = new_panels("Error of the attenuation map", 2, 2)
     labels = {
         "layer": "layer",
@@ -202,9 +203,14 @@ def draw(rows: list[dict], path: Path):
         axes.set_yscale("log")
         if sweep == "r_wire":
             axes.set_xscale("log")
+            axes.set_xticks(WIRES, [f"{r:g}" for r in WIRES], minor=False)
+            axes.xaxis.set_minor_locator(NullLocator())
         style_axes(axes, label, "rms error [% of full scale]")
+        if sweep == "layer":
+            axes.margins(x=0.1)
+            axes.tick_params(axis="x", labelsize="x-small", rotation=15)
     panels[1].legend(fontsize="x-small")
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 def main():
@@ -217,7 +223,10 @@ def main():
     if settings.json:
         settings.json.write_text(json.dumps(rows, indent=1))
     if settings.figure:
-        draw(rows, settings.figure)
+        png, svg = draw(rows, settings.figure)
+        print(f"Figure: {png} and {svg}.")
+    if settings.json:
+        print(f"JSON: {settings.json}.")
 
 
 if __name__ == "__main__":

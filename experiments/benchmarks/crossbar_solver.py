@@ -38,9 +38,13 @@ from rich.table import Table
 from rram_jax.circuit.config import ArrayConfig, TileConfig
 from rram_jax.circuit.solver import solve_crossbar, transfer_matrix
 from rram_jax.circuit.tile import layer_transfer
+from rram_jax.errors import InputError
 
 PEERS = Path(__file__).resolve().parents[2] / "build" / "peers"
 ARRAY = ArrayConfig(r_wire_sl=1.0, r_wire_bl=1.0, r_sense=0.0)
+TILES_FROM = 128
+"""[-] Size from which a whole network's tiles are worth their time."""
+
 PEER_NODES = 256 * 256 * 16
 """Largest problem that badcrossbar is asked for (cells times drives)."""
 
@@ -50,10 +54,11 @@ class Benchmark:
     """Times of the crossbar solver and of its peers."""
 
     sizes: tuple[int, ...] = (64, 128, 256, 512)
-    """[-] Rows and columns."""
+    """[-] Rows and columns. With one of 128 or more the tiles of the 400-256-10 network
+    are timed, too: some 20 s more."""
 
     drives: tuple[int, ...] = (1, 16, 128)
-    """[-] Drives a call."""
+    """[-] Drives a call; cells times drives above 2^22 are left out."""
 
     repeats: int = 5
     """[-] Calls of each, after a first one."""
@@ -63,6 +68,13 @@ class Benchmark:
 
     json: Path | None = None
     """File for the rows."""
+
+    def __post_init__(self):
+        for name in ("sizes", "drives"):
+            if not (values := getattr(self, name)) or min(values) < 1:
+                raise InputError(f"{name} takes numbers of 1 or more; got {values}.")
+        if self.repeats < 1:
+            raise InputError(f"repeats is 1 or more; got {self.repeats}.")
 
 
 def badcrossbar():
@@ -233,11 +245,12 @@ def main():
             times.append(f"{t['first'] - t['best']:.1f} s" if compiled else "")
             table.add_row(str(row["size"]), str(row["drives"]), name, *times, note)
 
-    rows = []
+    rows, log = [], Console(stderr=True)
     for size in settings.sizes:
         for drives in settings.drives:
             if size * size * drives > 2**22:
                 continue
+            log.print(f"{size} x {size} cells, {drives} drives ...")
             row = measure(settings, size, drives)
             rows.append(row)
             for name in ("splu", "badcrossbar"):
@@ -256,13 +269,16 @@ def main():
                 peer = row.get("badcrossbar", {"best": np.nan})["best"]
                 times = peer / row["transfer_64"]["best"]
                 show(row, "transfer_64", f"badcrossbar, 128 drives / this {times:.1f}")
-    layers = {"size": "400-256-10", "drives": "T"}
-    layers["tiles_64"] = measure_layers(settings)
-    rows.append(layers)
-    show(layers, "tiles_64", "a chip, c = 4 for the output layer")
+    if max(settings.sizes) >= TILES_FROM:
+        log.print("Tiles of the 400-256-10 network ...")
+        layers = {"size": "400-256-10", "drives": "T"}
+        layers["tiles_64"] = measure_layers(settings)
+        rows.append(layers)
+        show(layers, "tiles_64", "a chip, c = 4 for the output layer")
     Console(width=120).print(table)
     if settings.json:
         settings.json.write_text(json.dumps(rows, indent=1))
+        print(f"JSON: {settings.json}.")
 
 
 if __name__ == "__main__":

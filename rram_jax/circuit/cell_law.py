@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+import numpy as np
 
 from rram_jax.device.cell import cell_current
 from rram_jax.device.filament import FilamentParams
@@ -43,23 +44,38 @@ class LinearCell:
 class RramCell:
     """An RRAM and its access transistor in series (`device.cell`), states frozen.
 
-    The barriers, cross-sections and gates broadcast to (rows, cols).
+    Barriers, cross-sections and gates broadcast to (rows, cols); at least one of them,
+    or of `params`, has this shape. Plain numbers become arrays (so that a record of
+    axes for `vmap` is made with `jax.tree.map`, not by naming the fields).
+
+    Example:
+        >>> card, x = rj.load_filament("hfo2"), jnp.array([[0, 1e-9], [1e-9, 0]])
+        >>> params, gate = card.params(), card.gate_read
+        >>> cells = rj.RramCell(x=x, s=1.0, v_gate=gate, v_cm=0.4, params=params)
+        >>> rj.solve_crossbar(jnp.array([0.2, -0.2]), cells, rj.ArrayConfig())
     """
 
-    x: Float[Array, "..."]
-    """[m] Barriers (`device.filament`)."""
+    x: Float[Array, "..."] | np.ndarray | float
+    """[m] Barriers (`device.filament`): 0 in the LRS, about 1e-9 in the HRS."""
 
-    s: Float[Array, "..."]
-    """[-] Cross-sections."""
+    s: Float[Array, "..."] | np.ndarray | float
+    """[-] Cross-sections of the filaments: 1 nominal, some 0.07 of spread."""
 
-    v_gate: Float[Array, "..."]
-    """[V] Gates, above 0 V: the card's `gate_read` in a read."""
+    v_gate: Float[Array, "..."] | np.ndarray | float
+    """[V] Gates, above 0 V: the card's `gate_read`, 1.8, in a read."""
 
-    v_cm: Float[Array, ""]
-    """[V] What the arrays' voltages are counted from, above the transistors' bulk."""
+    v_cm: Float[Array, ""] | float
+    """[V] What the arrays' voltages are counted from, above the transistors' bulk:
+    0.4 in our tiles."""
 
     params: FilamentParams
-    """The technology."""
+    """The technology: `rj.load_filament("hfo2").params()`."""
+
+    def __post_init__(self):
+        for name in ("x", "s", "v_gate", "v_cm"):
+            value = getattr(self, name)
+            if isinstance(value, int | float | np.number | np.ndarray):
+                object.__setattr__(self, name, jnp.asarray(value) * 1.0)
 
     def __call__(
         self, v_sl: Float[Array, "..."], v_bl: Float[Array, "..."]
@@ -70,6 +86,7 @@ class RramCell:
         v_p - v and v_p = (V_gate - V_threshold) / n only: raising all of its nodes by
         V_low is the same as lowering the gate by n V_low.
         """
-        v_low = self.v_cm + jnp.minimum(v_sl, v_bl)
-        v_gate = self.v_gate - self.params.access_slope * v_low
-        return cell_current(v_sl - v_bl, v_gate, self.x, self.s, self.params)
+        x, s, gate, v_cm = map(jnp.asarray, (self.x, self.s, self.v_gate, self.v_cm))
+        v_low = v_cm + jnp.minimum(v_sl, v_bl)
+        gate = gate - self.params.access_slope * v_low
+        return cell_current(v_sl - v_bl, gate, x, s, self.params)

@@ -107,15 +107,16 @@ def wires_of(array: Any) -> ArrayParams:
 def law_currents(law: Any) -> jax.ShapeDtypeStruct:
     """Shape (rows, cols) and dtype of what the cells of a law carry."""
     leaves = jax.tree.leaves(law)
-    if any(not hasattr(x, "dtype") for x in leaves):
-        raise _no_cells(law)
+    for path, x in jax.tree_util.tree_leaves_with_path(law):
+        if not hasattr(x, "dtype"):
+            raise _no_cells(law, f" whose {_name(path)} is {x!r:.40}" if path else "")
     volt = jax.ShapeDtypeStruct((), jnp.result_type(float), weak_type=True)
     try:
         out = jax.eval_shape(lambda law, a, b: law(a, b), law, volt, volt)
     except (TypeError, ValueError) as error:
         raise InputError(
-            "The arrays of the cell law do not fit together or are no floats; their"
-            f" shapes are {[x.shape for x in leaves]}."
+            "The arrays of the cell law do not fit together or are no floats; got"
+            f" {_shapes(law)}."
         ) from error
     shape = getattr(out, "shape", None)
     if shape is not None and not jnp.issubdtype(out.dtype, jnp.floating):
@@ -125,7 +126,7 @@ def law_currents(law: Any) -> jax.ShapeDtypeStruct:
     if shape is None or len(shape) != 2 or 0 in shape:
         raise InputError(
             "A cell law gives (rows, cols) currents, none of them empty (jax.vmap over"
-            f" its arrays solves many chips); got {shape}."
+            f" its arrays solves many chips); got {shape} from {_shapes(law)}."
         )
     if any(np.isnan(np.asarray(x)).any() for x in leaves if not isinstance(x, Tracer)):
         raise InputError("The cell law holds a NaN.")
@@ -159,11 +160,24 @@ def start_nodes(
     )
 
 
-def _no_cells(cells):
+def _shapes(law):
+    """Names and shapes of a law's arrays; of records within it only those with axes."""
+    leaves = jax.tree_util.tree_leaves_with_path(law)
+    named = [
+        f"{_name(path)} {x.shape}" for path, x in leaves if x.shape or len(path) == 1
+    ]
+    return ", ".join(named) or "no arrays"
+
+
+def _name(path):
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _no_cells(cells, which=""):
     return InputError(
         "Cells are an array of conductances, or a law that is a callable pytree of"
         " arrays, such as RramCell or jax.tree_util.Partial(function, *arrays); got"
-        f" {type(cells).__name__}."
+        f" {type(cells).__name__}{which}."
     )
 
 

@@ -1,16 +1,4 @@
-"""Wires of one array, and of a layer built from tiles.
-
-One array, rows driven from the left, columns sensed at the foot (SL source lines, BL
-bit lines; the word lines that switch the access transistors on are not drawn):
-
-    drive[0] --r_driver--r_wire_sl--o--r_wire_sl--o--      o = cell from SL to BL
-                                    |             |
-    drive[1] --r_driver--r_wire_sl--o--r_wire_sl--o--      r_wire_bl between cells of
-                                    |             |        a column, and one more
-                                  r_wire_bl     r_wire_bl  before the foot
-                                    |             |
-                                  foot 0        foot 1 --r_sense-- v_cm
-"""
+"""Wires of one array, and of a layer built from tiles."""
 
 import math
 from dataclasses import dataclass
@@ -44,7 +32,18 @@ class ArrayConfig:
     """One plain array. All resistances may be zero.
 
     Static under jit (`static_argnames`): other resistances compile anew. `ArrayParams`
-    holds the same as arrays.
+    holds the same as arrays. Rows are driven from the left along source lines (SL),
+    columns are sensed at the foot of their bit lines (BL); all voltages count from
+    v_cm, where all lines rest. The word lines that switch the access transistors on
+    are not drawn:
+
+        drive[0] --r_driver--r_wire_sl--o--r_wire_sl--o--    o = cell from SL to BL
+                                        |             |
+        drive[1] --r_driver--r_wire_sl--o--r_wire_sl--o--    r_wire_bl between cells
+                                        |             |      of a column, and one
+                                    r_wire_bl     r_wire_bl  more before the foot
+                                        |             |
+                                      foot 0        foot 1 --r_sense-- v_cm
     """
 
     r_wire_sl: float = 0.5

@@ -251,58 +251,83 @@ class ArrayCommand:
     """Solve one wired array of cells exactly, and draw its voltages and currents."""
 
     action: Positional[Literal["show"]]
-    """show: heat maps of node voltages and cell currents, and a table of the feet."""
+    """show: bars of drives and feet (the sensed ends of the bit lines), heat maps of
+    cells, currents and node voltages, and a table of the feet."""
 
-    rows: int = 64
-    """[-] Rows of random cells."""
+    rows: int | None = None
+    """[-] Rows of random cells; by default 64."""
 
-    cols: int = 32
-    """[-] Columns of random cells."""
+    cols: int | None = None
+    """[-] Columns of random cells; by default 32."""
 
-    device: str = "bench-r10"
-    """Preset or path of the device card that makes the cells, LRS or HRS at random."""
+    device: str | None = None
+    """Preset or path of the device card that makes the cells, LRS or HRS at random; by
+    default bench-r10."""
 
-    v_read: float = 0.2
-    """[V] Largest drive of the rows, which are driven at random."""
+    v_read: float | None = None
+    """[V] Largest drive of the rows, which are driven at random; by default 0.2."""
 
     seed: int = 0
     """Makes cells and drives."""
 
     conductance: Path | None = None
-    """CSV file of cells [S] instead, one line a row."""
+    """CSV file of cells [S] instead, one line a row, without a header."""
 
     drive: Path | None = None
-    """CSV file of drives [V] above v_cm instead, one a row."""
+    """CSV file of drives [V] above v_cm instead, one a row, without a header."""
 
     wires: Annotated[ArrayConfig, arg(name="")] = field(default_factory=ArrayConfig)
     """Wires, drivers and sense resistance; an infinite one lets bit lines float."""
 
+    tolerance: float = 1e-9
+    """[-] Error of the answer that will do, as a share of its largest part."""
+
     out: Path | None = None
-    """Folder of figure and table; by default runs/array-ROWSxCOLS."""
+    """Folder of figure and tables; by default runs/array-ROWSxCOLS-HASH, so that the
+    same command finds its own run again."""
 
     def __post_init__(self):
         check_seed(self.seed)
-        if not (1 <= self.rows <= 1024 and 1 <= self.cols <= 1024):
-            raise InputError(
-                "An array has 1 to 1024 rows and columns; got"
-                f" {self.rows} and {self.cols}."
-            )
-        if not 0 < self.v_read <= 1:
+        for file, names in (
+            ("conductance", ("rows", "cols", "device")),
+            ("drive", ("v_read",)),
+        ):
+            given = [n for n in names if getattr(self, n) is not None]
+            if getattr(self, file) and given:
+                option = f"--{given[0]}".replace("_", "-")
+                raise InputError(
+                    f"{option} is for random {'drives' if file == 'drive' else 'cells'}"
+                    f" and --{file} for those of a file: give one of the two."
+                )
+        for name in ("rows", "cols"):
+            if (n := getattr(self, name)) is not None and not 1 <= n <= 1024:
+                raise InputError(
+                    f"An array has 1 to 1024 rows and columns; got {name} = {n}."
+                )
+        if self.v_read is not None and not 0 < self.v_read <= 1:
             raise InputError(
                 f"v_read lies above 0 V and up to 1 V; got {self.v_read:g}."
+            )
+        if not 0 < self.tolerance < 1:
+            raise InputError(
+                f"tolerance is a share between 0 and 1; got {self.tolerance:g}."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronCommand:
-    """Measure the neuron's transistors, make its card, or verify its surrogate."""
+    """Measure the neuron's transistors, make its card, or verify its surrogate.
+
+    verify takes about 0.5 s of a core a conversion, of which a pattern has four, and a
+    minute or two of a core for the linearity of each full scale; characterise some 25
+    minutes of a core.
+    """
 
     action: Positional[Literal["transistors", "characterise", "verify"]]
     """transistors: threshold, currents, gm/I_d, gain, capacitances, noise and mismatch
     of single transistors in ngspice, over corners and temperatures; characterise: a
-    neuron card from testbenches of single columns, some 25 minutes of one core; verify:
-    codes of conversions on random arrays, surrogate beside ngspice, about half a second
-    of one core each."""
+    neuron card from testbenches of single columns; verify: codes of conversions on
+    random arrays, surrogate beside ngspice, and the circuit's linearity."""
 
     plan: Annotated[CharacterisePlan, arg(name="")] = field(
         default_factory=CharacterisePlan

@@ -17,9 +17,11 @@ from rram_jax.report.published import SOURCES
 from rram_jax.report.transistors import (
     HEADER,
     MIDDLE,
+    TERMINAL_HEADER,
     comparison,
     curves_figure,
     pelgrom,
+    terminal_lines,
 )
 from rram_jax.run_folder import (
     RunFolder,
@@ -65,7 +67,11 @@ def transistors(config: NeuronCommand) -> Path:
         else:
             _measure(card, processes, config.plan.seed, run)
         lines = run.metrics(table=list)["table"]
-    show_table(f"Transistors of {card.name} beside SKY130's", HEADER, lines)
+    show_table(
+        f"Transistors of {card.name} beside SKY130's",
+        TERMINAL_HEADER,
+        terminal_lines(lines),
+    )
     for source in SOURCES:
         say(f"Source of SKY130's figures: {source}.")
     say(

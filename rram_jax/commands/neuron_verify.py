@@ -11,6 +11,7 @@ from rram_jax.commands.terminal import (
     progress_bar,
     say,
     say_finished,
+    say_in_log,
     show_table,
 )
 from rram_jax.data import input_codes, load_dataset
@@ -19,6 +20,8 @@ from rram_jax.neuron.card import NeuronCard, load_neuron_card
 from rram_jax.neuron.config import SLOTS
 from rram_jax.ngspice.conversions import (
     COLUMNS,
+    LEVELS,
+    LEVELS_PER_DECK,
     PER_DECK,
     ConversionCase,
     Conversions,
@@ -102,8 +105,17 @@ def _measure(config, cases, card, device, run: RunFolder) -> list[dict[str, Any]
     rows, of_circuit = [], {}
     with progress_bar() as bar:
         decks = -(-n * COLUMNS // PER_DECK)
-        task = bar.add_task("simulations", total=decks * len(cases), told="")
+        neurons = {case_config(case, card) for case in cases}
+        total = decks * len(cases) + -(-LEVELS // LEVELS_PER_DECK) * len(neurons)
+        task = bar.add_task("simulations", total=total, told="")
+
+        def tell(sentence: str) -> None:
+            bar.update(task, told=sentence)
+            say_in_log(f"{sentence}: ngspice runs.")
+
         for k, case in enumerate(cases):
+            which = f"case {k + 1} of {len(cases)}"
+            tell(f"{which}, {n * COLUMNS} conversions")
             patterns = make_patterns(case, n, codes, card, device, config.plan.seed)
             result = convert(
                 case,
@@ -115,7 +127,13 @@ def _measure(config, cases, card, device, run: RunFolder) -> list[dict[str, Any]
             _write_codes(run.path / f"case-{k}.csv", result)
             neuron = case_config(case, card)
             if neuron not in of_circuit:
-                of_circuit[neuron] = raw_linearity(neuron) | spread(neuron, card)
+                tell(f"{which}, linearity at {LEVELS} inputs")
+                found = raw_linearity(
+                    neuron,
+                    workers=config.workers,
+                    on_done=lambda: bar.advance(task),
+                )
+                of_circuit[neuron] = found | spread(neuron, card)
             rows.append(
                 {
                     **dataclasses.asdict(case),

@@ -11,7 +11,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from rram_jax.run_folder import RunFolder
@@ -24,7 +24,8 @@ def say(sentence: str) -> None:
 
 def show_table(title: str, header: Iterable[str], rows: Iterable[Iterable[str]]):
     """Print a table of plain text."""
-    table = Table(*header, title=Text(title), title_justify="left")
+    columns = (Column(Text(name)) for name in header)
+    table = Table(*columns, title=Text(title), title_justify="left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

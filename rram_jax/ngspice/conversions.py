@@ -43,6 +43,9 @@ PASSES = 20
 PER_DECK = 40
 """[-] Conversions that one simulation holds."""
 
+LEVELS, LEVELS_PER_DECK = 61, 16
+"""[-] Inputs behind a linearity, and those that one simulation holds."""
+
 NEURONS_A_BIAS = 64
 """[-] Neurons that share a layer's bias block in the energy of a conversion."""
 
@@ -271,16 +274,29 @@ def _transfer(case, codes, card, device, seed):
     return jnp.asarray(signed_transfer(exact), jnp.float32)
 
 
-def raw_linearity(config: NeuronConfig, levels: int = 61) -> dict[str, float]:
+def raw_linearity(
+    config: NeuronConfig,
+    levels: int = LEVELS,
+    *,
+    workers: int | None = None,
+    on_done: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
     """INL and DNL [LSB] of the circuit itself, and whether it is monotone.
 
     Constant inputs over the full scale; the analog crossings between clock edges give
     the inputs at which the code changes, and these are held against their end points'
-    straight line.
+    straight line. `on_done` is called after every `LEVELS_PER_DECK` of them.
     """
     inputs = np.linspace(-0.05, 1.05, levels) * config.v_full
-    run = simulate_columns(config, np.repeat(inputs[:, None], SLOTS, 1))
-    position = run.crossings(0.0, config)
+    jobs = np.array_split(inputs, -(-levels // LEVELS_PER_DECK))
+    parts = [np.empty(0)] * len(jobs)
+
+    def keep(index: int, position: np.ndarray) -> None:
+        parts[index] = position
+        on_done()
+
+    run_jobs(partial(_positions, config), jobs, workers=workers, on_done=keep)
+    position = np.concatenate(parts)
     inside = np.isfinite(position)
     position, inputs = position[inside], inputs[inside]
     edges = np.interp(np.arange(1, SLOTS) + 0.5, position, inputs)
@@ -291,6 +307,12 @@ def raw_linearity(config: NeuronConfig, levels: int = 61) -> dict[str, float]:
         "dnl_lsb": float(np.abs(np.diff(edges) / lsb - 1).max()),
         "monotone": bool((np.diff(position) > 0).all()),
     }
+
+
+def _positions(config: NeuronConfig, inputs: np.ndarray) -> np.ndarray:
+    """[slots] At which constant inputs [V] cross."""
+    run = simulate_columns(config, np.repeat(inputs[:, None], SLOTS, 1))
+    return run.crossings(0.0, config)
 
 
 def spread(config: NeuronConfig, card: NeuronCard) -> dict[str, float]:

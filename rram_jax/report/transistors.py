@@ -13,6 +13,10 @@ from rram_jax.ngspice.transistor_figures import TransistorFigures
 from rram_jax.report.figure import COLOURS, new_panels, save_figure
 from rram_jax.report.published import published
 from rram_jax.report.text import significant
+from rram_jax.types import Float
+
+MARKS = "os^Dv*"
+"""Of the sizes, beside their colours."""
 
 SHORT, LONG, MIDDLE = (7e-6, 0.15e-6), (7e-6, 8e-6), (1e-6, 0.5e-6)
 """[m] What SKY130's tables have, and a size for circuits."""
@@ -46,6 +50,15 @@ ROWS = (
 """Rows of the table: figure, size, corner; those a card lacks are left out."""
 
 HEADER = ("figure", "W/L [um]", "corner", "unit", "n", "SKY130 n", "p", "SKY130 p")
+
+
+TERMINAL_HEADER = ("figure", "W/L [um]", "unit", "n", "SKY130", "p", "SKY130")
+"""Of the same table where it has 80 columns."""
+
+
+def terminal_lines(lines: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Lines of `comparison` under `TERMINAL_HEADER`: the corner beside the size."""
+    return [(words, f"{size} {corner}", *rest) for words, size, corner, *rest in lines]
 
 
 def size_text(size: Size) -> str:
@@ -109,48 +122,75 @@ def curves_figure(
     sizes = list(dict.fromkeys(size for _, _, size in curves))
     for k, kind in enumerate(KINDS):
         axes = panels[k]
-        for colour, corner in zip(COLOURS, corners, strict=False):
-            curve = curves[corner, kind, size]
-            # Corners that share one kind's speed lie on each other.
+        currents = {c: curves[c, kind, size].i_sat / size[0] for c in corners}
+        for colour, same in zip(COLOURS, equal_corners(currents), strict=False):
             axes.semilogy(
-                curve.v_gs,
-                curve.i_sat / size[0],
-                "--" if corner in ("sf", "fs") else "-",
+                curves[same[0], kind, size].v_gs,
+                currents[same[0]],
                 color=colour,
-                label=corner,
+                label=" = ".join(same),
             )
         axes.set(
             title=f"{kind}, {size_text(size)} um, |V_ds| = {card.v_dd:g} V",
-            xlabel="|V_gs| [V]",
+            xlabel="gate voltage |V_gs| [V]",
             ylabel="drain current [uA/um]",
         )
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, title="corner", title_fontsize=8)
         axes = panels[2 + k]
-        for colour, of in zip(COLOURS, sizes, strict=False):
-            _draw_efficiency(axes, curves[TYPICAL, kind, of], of, colour, "-")
+        for n, of in enumerate(sizes):
+            _draw_efficiency(axes, curves[TYPICAL, kind, of], of, n)
         for corner in corners:
             if corner != TYPICAL:
-                _draw_efficiency(axes, curves[corner, kind, size], size, "#b0b0b0", "")
+                _draw_efficiency(axes, curves[corner, kind, size], size, None)
         axes.set(
-            title=f"{kind}, typical; grey: other corners of {size_text(size)}",
-            xlabel="drain current a square [A]",
+            title=f"{kind}, typical; grey: other corners of {size_text(size)} um",
+            xlabel="drain current over W/L [A]",
             ylabel="gm/I_d [1/V]",
             xlim=(1e-9, 1e-4),
         )
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, title="W/L [um]", title_fontsize=8)
     return save_figure(figure, path)
 
 
-def _draw_efficiency(axes: Axes, curve: Curve, size: Size, colour: str, label: str):
+def equal_corners(
+    curves: Mapping[str, Float[np.ndarray, " points"]],
+) -> list[tuple[str, ...]]:
+    """Corners in groups of the same curve: sf and fs share each kind's speed."""
+    groups: list[tuple[str, ...]] = []
+    for corner, curve in curves.items():
+        for n, group in enumerate(groups):
+            # Leakage of some 1e-8 of the largest current is the solver's rounding.
+            floor = 1e-7 * curve.max()
+            if np.allclose(curve, curves[group[0]], rtol=1e-2, atol=floor):
+                groups[n] = (*group, corner)
+                break
+        else:
+            groups.append((corner,))
+    return groups
+
+
+def _draw_efficiency(axes: Axes, curve: Curve, size: Size, number: int | None):
+    """The curve of the size of that number; without one, a thin grey one."""
     square = size[0] / size[1]
     on = curve.i_d > 1e-11 * square
+    x, y = curve.i_d[on] / square, (curve.gm / np.maximum(curve.i_d, 1e-30))[on]
+    if number is None:
+        axes.semilogx(x, y, color="#b0b0b0", linewidth=0.8, zorder=1)
+        return
+    # The curves lie close together: marks of their own, at places of their own.
+    shown = (x >= 1e-9) & (x <= 1e-4)
+    places = np.searchsorted(x, np.geomspace(1e-9, 1e-4, 60)[3 + 2 * number :: 12])
     axes.semilogx(
-        curve.i_d[on] / square,
-        (curve.gm / np.maximum(curve.i_d, 1e-30))[on],
-        color=colour,
-        linewidth=1.5 if label else 0.8,
-        label=size_text(size) if label else None,
-        zorder=2 if label else 1,
+        x,
+        y,
+        color=COLOURS[number % len(COLOURS)],
+        marker=MARKS[number % len(MARKS)],
+        markevery=[int(p) for p in np.unique(places) if p < len(x) and shown[p]],
+        markersize=5,
+        markerfacecolor="white",
+        linewidth=1.2,
+        label=size_text(size),
+        zorder=2,
     )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from jax.tree_util import Partial
 
+import rram_jax as rj
 from rram_jax.circuit.array_params import array_params
-from rram_jax.circuit.cell_law import LinearCell
+from rram_jax.circuit.cell_law import LinearCell, RramCell
 from rram_jax.circuit.config import ArrayConfig, TileConfig
 from rram_jax.circuit.solver import solve_crossbar
 from rram_jax.errors import InputError
@@ -94,6 +95,37 @@ def linear(*shape, value=1.0):
 def test_laws_that_are_none(drive, law, told):
     with without_type_checks(), pytest.raises(InputError, match=told) as error:
         solve_crossbar(jnp.zeros(drive), law(), UNEVEN)
+    assert is_one_sentence(error.value)
+
+
+def test_cells_are_made_as_their_docstring_says():
+    lines = [line.strip() for line in (RramCell.__doc__ or "").splitlines()]
+    *steps, last = [line[4:] for line in lines if line.startswith(">>> ")]
+    names = {"rj": rj, "jnp": jnp}
+    exec("\n".join(steps), names)  # noqa: S102 - our own text
+    solution = eval(last, names)  # noqa: S307 - our own text
+    # Rows at 0.2 and -0.2 V: each column is nearer to that of its LRS cell.
+    assert solution.voltage[0] > 0.1
+    assert solution.voltage[1] < -0.1
+    # Whole numbers serve, too.
+    whole = dataclasses.replace(names["cells"], s=np.ones((2, 2), int), v_gate=2)
+    assert whole.s.dtype == whole.v_gate.dtype == solution.voltage.dtype
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, r"got \(\) from x \(\), s \(\), v_gate \(\), v_cm \(\)\."),
+        ({"x": np.zeros((4, 3)), "s": np.ones(2)}, r"got x \(4, 3\), s \(2,\), "),
+        ({"x": np.zeros(4)}, r"got \(4,\) from x \(4,\), "),
+        ({"x": "thick"}, "RramCell whose x is 'thick'"),
+    ],
+)
+def test_fields_that_do_not_fit_are_named(fields, told):
+    params = rj.load_filament("hfo2").params()
+    fields = {"x": 0.0, "s": 1, "v_gate": 1.8, "v_cm": 0.4, "params": params} | fields
+    with without_type_checks(), pytest.raises(InputError, match=told) as error:
+        solve_crossbar(jnp.zeros(4), RramCell(**fields), UNEVEN)
     assert is_one_sentence(error.value)
 
 

@@ -107,6 +107,9 @@ def test_verify_tells_agreement_and_is_not_run_twice(tmp_path, capsys, monkeypat
     asked = ["neuron", "verify", "--patterns", "2", "--seed", "3", "--workers", "1"]
     out, numbers = tmp_path / "out", tmp_path / "numbers.json"
     assert main([*asked, "--out", str(out), "--json", str(numbers)]) == 0
+    log = capsys.readouterr().err
+    assert "case 1 of 1, 8 conversions: ngspice runs." in log
+    assert "case 1 of 1, linearity at 61 inputs: ngspice runs." in log
     found = json.loads(numbers.read_text())
     assert found["n_codes"] == 8
     assert found["codes_within_1"] == 1
@@ -125,7 +128,8 @@ def test_verify_tells_agreement_and_is_not_run_twice(tmp_path, capsys, monkeypat
     assert "8 mV, 288 rows" in capsys.readouterr().out
 
 
-def raw_linearity_of_few(config):
+def raw_linearity_of_few(config, *, workers, on_done):
+    on_done()
     return {"inl_lsb": 0.1, "dnl_lsb": 0.1, "monotone": True}
 
 
