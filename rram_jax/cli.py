@@ -21,17 +21,15 @@ from tyro.constructors import (
 
 from rram_jax.chip.config import NetworkConfig, parse_sizes
 from rram_jax.commands.config import (
-    ArrayCommand,
     DemoCommand,
-    DeviceCommand,
     DoctorCommand,
     EvaluateCommand,
     ExportCommand,
-    NeuronCommand,
     TrainCommand,
     VerifyCommand,
     check_paths,
 )
+from rram_jax.commands.config_parts import ArrayCommand, DeviceCommand, NeuronCommand
 from rram_jax.errors import InputError, NgspiceError, NotConvergedError
 
 COMMANDS: dict[str, type] = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from rram_jax.circuit.solution import CONVERGED
 from rram_jax.circuit.solver import solve_crossbar
-from rram_jax.commands.config import ArrayCommand
+from rram_jax.commands.config_parts import ArrayCommand
 from rram_jax.commands.terminal import say, say_finished
 from rram_jax.device.card import load_card
 from rram_jax.device.variability import sample_resistance

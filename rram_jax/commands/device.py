@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import tomli_w
 
-from rram_jax.commands.config import DeviceCommand
+from rram_jax.commands.config_parts import DeviceCommand
 from rram_jax.commands.device_netlist import netlist
 from rram_jax.commands.device_show import reset, show
 from rram_jax.commands.terminal import (

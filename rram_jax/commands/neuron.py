@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rram_jax.commands.config import NeuronCommand
+from rram_jax.commands.config_parts import NeuronCommand
 from rram_jax.commands.neuron_characterise import characterise_neuron
 from rram_jax.commands.neuron_transistors import transistors
 from rram_jax.commands.neuron_verify import verify

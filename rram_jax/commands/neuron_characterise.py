@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from rram_jax.commands.config import NeuronCommand
+from rram_jax.commands.config_parts import NeuronCommand
 from rram_jax.commands.terminal import say, say_finished, say_resumed, show_table
 from rram_jax.device.card import check_name
 from rram_jax.neuron.card import KindTable, NeuronCard, load_neuron_card

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rram_jax.commands.config import NeuronCommand
+from rram_jax.commands.config_parts import NeuronCommand
 from rram_jax.commands.terminal import progress_bar, say, say_finished, show_table
 from rram_jax.neuron.cmos import ROOM, TYPICAL, CmosCard, Process, load_cmos_card
 from rram_jax.ngspice.cmos import model_lines

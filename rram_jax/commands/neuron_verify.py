@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rram_jax.commands.config import NeuronCommand
+from rram_jax.commands.config_parts import NeuronCommand
 from rram_jax.commands.terminal import (
     progress_bar,
     say,

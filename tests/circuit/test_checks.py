@@ -108,7 +108,7 @@ def test_cells_are_made_as_their_docstring_says():
     assert solution.voltage[0] > 0.1
     assert solution.voltage[1] < -0.1
     # Whole numbers serve, too.
-    whole = dataclasses.replace(names["cells"], s=np.ones((2, 2), int), v_gate=2)
+    whole = replace(names["cells"], s=np.ones((2, 2), int), v_gate=2)
     assert whole.s.dtype == whole.v_gate.dtype == solution.voltage.dtype
 
 
