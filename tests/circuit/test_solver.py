@@ -456,7 +456,7 @@ def test_batches_and_gradients_in_both_modes(x64):
         close(jax.vmap(jax.grad(square))(g), slopes)
         if x64:
             return  # second derivatives in float64: against a dense matrix, above
-        bend = jax.jit(jax.jacrev(jax.jacrev(square)))(g[0])
+        bend = jax.jit(jax.jacrev(jax.grad(square)))(g[0])
         # The change of the gradient along g; of its digits 1e-2 is left in a
         # difference over 1e-2 of g, whose truncation is 1e-4.
         step = 1e-2 * g[0]
