@@ -55,7 +55,12 @@ def check_cells(shape: tuple[int, ...]) -> None:
 
 def as_floats(what: str, values: Any) -> Float[Array, "..."]:
     """Floats stay what they are, whole numbers become jax's default floats."""
-    array = jnp.asarray(values)
+    try:
+        array = jnp.asarray(values)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"The {what} is an array of numbers; got {type(values).__name__}."
+        ) from None
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise InputError(
             f"The {what} is real; got {array.dtype}: these are circuits at rest, so"
@@ -175,8 +180,9 @@ def _name(path):
 
 def _no_cells(cells, which=""):
     return InputError(
-        "Cells are an array of conductances, or a law that is a callable pytree of"
-        " arrays, such as RramCell or jax.tree_util.Partial(function, *arrays); got"
+        "Cells are an array of conductances or, in solve_crossbar, a law that is a"
+        " callable pytree of arrays, such as RramCell or"
+        " jax.tree_util.Partial(function, *arrays); got"
         f" {type(cells).__name__}{which}."
     )
 

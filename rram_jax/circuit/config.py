@@ -22,7 +22,10 @@ def check_resistance(owner: object, name: str, value: object) -> None:
     try:
         ohms = float(value)  # type: ignore[arg-type] - whatever the user gave
     except (TypeError, ValueError):
-        raise InputError(f"{who} a resistance in ohms; got {value!r}.") from None
+        hint = " (infinity: bit lines float)" if name == "r_sense" else ""
+        if hasattr(value, "dtype"):
+            hint = " (what jax traces goes into an ArrayParams)"
+        raise InputError(f"{who} a number of ohms{hint}; got {value!r}.") from None
     if not ohms >= 0 or (math.isinf(ohms) and name != "r_sense"):
         raise InputError(f"{who} a resistance in ohms, 0 or more; got {ohms}.")
 

@@ -189,7 +189,10 @@ def test_an_infinite_sense_resistance_floats(x64):
     ("wires", "told"),
     [
         (lambda p: replace(p, r_driver=jnp.ones(3)), r"one resistance.*\(3,\)"),
-        (lambda p: replace(p, r_sense=None), "ArrayParams: r_sense is a resistance"),
+        (
+            lambda p: replace(p, r_sense=None),
+            "ArrayParams: r_sense is a number of ohms .inf",
+        ),
         (lambda p: replace(p, r_wire_bl=-jnp.ones(())), "ArrayParams: r_wire_bl"),
         (lambda p: TileConfig(), "ArrayConfig or ArrayParams; got TileConfig"),
         (lambda p: None, "got NoneType"),
@@ -202,6 +205,19 @@ def test_wires_that_are_none(wires, told):
             with pytest.raises(InputError, match=told) as error:
                 solve_crossbar(jnp.zeros(4), cells, given)
             assert is_one_sentence(error.value)
+
+
+def test_what_else_is_none():
+    def traced(r):
+        return solve_crossbar(jnp.ones(4), jnp.ones((4, 3)), ArrayConfig(r_driver=r))
+
+    for call, told in (
+        (lambda: jax.jit(traced)(1.0), "goes into an ArrayParams"),
+        (lambda: solve_crossbar("0.2", jnp.ones((4, 3)), UNEVEN), "drive is an array"),
+    ):
+        with without_type_checks(), pytest.raises(InputError, match=told) as error:
+            call()
+        assert is_one_sentence(error.value)
 
 
 def test_configurations_name_themselves():
