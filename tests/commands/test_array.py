@@ -36,7 +36,7 @@ def test_cells_and_drives_from_files(tmp_path, capsys):
     assert "3 rows, 2 columns, cells of g.csv: converged in" in told
     for kind in ("png", "svg"):
         assert (tmp_path / "a" / f"array.{kind}").stat().st_size > 1000
-    assert metrics(tmp_path / "a")["converged"]
+    assert _metrics(tmp_path / "a")["converged"]
     np.testing.assert_array_equal(_numbers(tmp_path / "a" / "conductance.csv"), g)
     np.testing.assert_array_equal(_numbers(tmp_path / "a" / "drive.csv")[:, 0], drive)
     # Once more: shown from the folder, which stays as it is.
@@ -57,7 +57,7 @@ def _numbers(path):
     return np.loadtxt(path, delimiter=",", ndmin=2)
 
 
-def metrics(folder):
+def _metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
@@ -93,7 +93,7 @@ def test_what_did_not_converge_is_a_failure(tmp_path, capsys):
         assert "not converged in" in told.out
         assert "above the tolerance" in told.err
         assert told.err.count("\n") == 1
-    assert not metrics(tmp_path / "c")["converged"]
+    assert not _metrics(tmp_path / "c")["converged"]
 
 
 def test_what_a_solve_cannot_give_is_drawn_and_written_too(tmp_path):
