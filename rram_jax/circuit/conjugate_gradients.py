@@ -29,7 +29,7 @@ import numpy as np
 
 from rram_jax.circuit.array_params import ArrayParams
 from rram_jax.circuit.lines import Lines, line_currents, lines_of
-from rram_jax.circuit.solution import CONVERGED, ITERATIONS, NOT_FINITE, ROUNDING
+from rram_jax.circuit.solution import CONVERGED, ITERATIONS, NOT_SOLVED, ROUNDING
 from rram_jax.numerics import share_of
 from rram_jax.types import Array, Float, Int, register_record
 
@@ -95,7 +95,7 @@ class Answer:
     """[-] Sweeps of conjugate gradients."""
 
     status: Int[Array, " drives"]
-    """CONVERGED, ROUNDING, ITERATIONS or NOT_FINITE."""
+    """CONVERGED, ROUNDING, ITERATIONS or NOT_SOLVED."""
 
 
 def solve_linear(
@@ -194,6 +194,8 @@ def _solve(conductance, array, sources, tolerance):
     )
     out: Any = _solve_normalised(g, array, sources, tolerance)
     finite = jnp.isfinite(out.error) & jnp.isfinite(size) & jnp.isfinite(g_max)
+    # Traced, so not refused before; with it the nodes' matrix is not positive definite.
+    solved = finite & (g >= 0).all()
     return Answer(
         v_foot=out.v_foot * unit_v,
         i_foot=out.i_foot * (unit_v * unit_s),
@@ -203,7 +205,7 @@ def _solve(conductance, array, sources, tolerance):
         residual=out.residual * (unit_v * unit_s),
         error=out.error,
         iterations=out.iterations,
-        status=jnp.where(finite, out.status, NOT_FINITE),
+        status=jnp.where(solved, out.status, NOT_SOLVED),
     )
 
 

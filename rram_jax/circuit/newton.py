@@ -36,7 +36,7 @@ from rram_jax.circuit.lines import end_weights
 from rram_jax.circuit.solution import (
     CONVERGED,
     ITERATIONS,
-    NOT_FINITE,
+    NOT_SOLVED,
     ROUNDING,
     STALLED,
     CrossbarSolution,
@@ -262,7 +262,7 @@ def _status(p, drive, tolerance):
     status = jnp.where(small, ROUNDING, status)
     status = jnp.where(_error(p, drive) <= tolerance, CONVERGED, status)
     finite = jnp.isfinite(p.residual) & ~jnp.isnan(p.remaining)
-    return jnp.where(finite, status, NOT_FINITE).astype(jnp.int32)
+    return jnp.where(finite, status, NOT_SOLVED).astype(jnp.int32)
 
 
 def _newton(drive, law, wires, v_sl, v_bl, tolerance, max_steps):

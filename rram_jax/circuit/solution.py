@@ -7,7 +7,7 @@ import numpy as np
 
 from rram_jax.types import Array, Float, Int, register_record
 
-CONVERGED, ROUNDING, ITERATIONS, STALLED, NOT_FINITE = range(5)
+CONVERGED, ROUNDING, ITERATIONS, STALLED, NOT_SOLVED = range(5)
 """Status of a solve, the worst last; in words: `CrossbarSolution.result`."""
 
 
@@ -68,8 +68,9 @@ class CrossbarSolution:
             STALLED: f"{reached}, and no step comes closer: a cell law that is not"
             f" monotone or too coarse in {kind}, or a start too far away; ask for a"
             f" law that rises with v_sl and falls with v_bl, a nearer start{wider}",
-            NOT_FINITE: "not solved: a NaN or an infinity among drives, cells and"
-            " resistances, or what a cell law makes of them",
+            NOT_SOLVED: "not solved: a NaN or an infinity among drives, cells and"
+            " resistances or in what a cell law makes of them, or a negative"
+            " conductance",
         }[worst]
 
 

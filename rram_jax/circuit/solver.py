@@ -68,8 +68,10 @@ def solve_crossbar(
             pytree like it (`circuit.cell_law`); `jax.vmap` over its arrays solves many.
         array: Wires, drivers and sense resistance (picture in `circuit.config`). An
             `ArrayConfig` is static under jit, an `ArrayParams` holds arrays.
-        tolerance: [-] Of the answer, as a share of its largest part; by default 1e-9
-            in float64 and 1e-4 in float32, which keeps some 1e-5 whatever is asked for.
+        tolerance: [-] Of the answer, as a share of the largest cell current and node
+            voltage of that drive; what is much smaller, such as a foot far behind other
+            rows, is known to that size only. By default 1e-9 in float64 and 1e-4 in
+            float32, which keeps some 1e-5 whatever is asked for.
         nodes: Whether to return all node voltages and cell currents.
         start: For a law, a solution with nodes of a similar problem to start from, of
             this batch or of one drive; by default all nodes at v_cm, so that the first
@@ -121,10 +123,10 @@ def transfer_matrix(
 ) -> Float[Array, "*chips rows cols"]:
     """Foot volts per volt behind each row's driver [V/V]; amperes [S] if r_sense = 0.
 
-    Exact to `tolerance` of each row's (with fewer columns than rows: each column's)
-    largest part, so that `drive @ transfer_matrix(...)` is `solve_crossbar` for any
-    number of drives. Solved row by row or, through the adjoint, column by column,
-    whichever are fewer.
+    So `drive @ transfer_matrix(...)` is `solve_crossbar` for any number of drives.
+    Solved row by row or, through the adjoint, column by column, whichever are fewer;
+    each is exact to `tolerance` of the largest cell current and node voltage of its own
+    solve, so the entries of a row far behind others are known to that size only.
 
     Returned in the dtype of the cells (whole numbers count as jax's default floats,
     complex ones are refused), with derivatives in reverse mode only: no jvp, no

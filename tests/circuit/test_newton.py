@@ -12,7 +12,7 @@ from scipy.optimize import brentq, root
 from rram_jax.circuit.array_params import array_params
 from rram_jax.circuit.cell_law import RramCell
 from rram_jax.circuit.config import ArrayConfig
-from rram_jax.circuit.solution import CONVERGED, NOT_FINITE
+from rram_jax.circuit.solution import CONVERGED, NOT_SOLVED
 from rram_jax.circuit.solver import solve_crossbar
 from tests.circuit.cells import (
     DRIVE,
@@ -294,7 +294,7 @@ def test_jit_and_vmap_are_loops():
     out = solve(chips)
     assert out.v_bl.shape == (3, 2, 4, 3)
     # What one chip lacks is said of it alone.
-    said = 2 * [[CONVERGED, CONVERGED]] + [[NOT_FINITE, NOT_FINITE]]
+    said = 2 * [[CONVERGED, CONVERGED]] + [[NOT_SOLVED, NOT_SOLVED]]
     np.testing.assert_array_equal(out.status, said)
     for k, law in enumerate(laws):
         for n in range(2):

@@ -7,7 +7,7 @@ import numpy as np
 from jax.tree_util import Partial
 
 from rram_jax.circuit.config import ArrayConfig
-from rram_jax.circuit.solution import NOT_FINITE
+from rram_jax.circuit.solution import NOT_SOLVED
 from rram_jax.circuit.solver import solve_crossbar
 from tests.circuit.cells import (
     DRIVE,
@@ -37,7 +37,7 @@ def test_what_result_says():
         jnp.asarray([drive, np.nan * drive]), jnp.asarray(g)
     )
     assert "NaN" in bad.result
-    np.testing.assert_array_equal(bad.status == NOT_FINITE, [False, True])
+    np.testing.assert_array_equal(bad.status == NOT_SOLVED, [False, True])
     assert bool(jnp.isfinite(bad.voltage[0]).all())
 
 
@@ -59,3 +59,11 @@ def test_what_result_says_of_a_law():
             lambda g, v_sl, v_bl: g * (0.1 + (v_sl - v_bl) ** 2), law.args[0]
         )
         assert "not monotone" in solve_crossbar(drive, pump, NO_WIRES).result
+
+
+def test_a_traced_negative_conductance_is_told():
+    """Outside jit it is refused; within it only the solution can say so."""
+    solve = jax.jit(solve_crossbar, static_argnames="array")
+    g = jnp.full((3, 2), 1e-4).at[1, 0].set(-2e-4)
+    out = solve(jnp.array([0.2, 0.0, -0.2]), g, ArrayConfig())
+    assert "a negative conductance" in out.result
