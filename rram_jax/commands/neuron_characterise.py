@@ -4,10 +4,22 @@ import dataclasses
 from pathlib import Path
 
 from rram_jax.commands.config_parts import NeuronCommand
-from rram_jax.commands.terminal import say, say_finished, say_resumed, show_table
+from rram_jax.commands.terminal import (
+    progress_bar,
+    say,
+    say_finished,
+    say_resumed,
+    show_table,
+)
 from rram_jax.device.card import check_name
-from rram_jax.neuron.card import KindTable, NeuronCard, load_neuron_card
+from rram_jax.neuron.card import KindTable, NeuronCard, load_neuron_card, with_card
 from rram_jax.ngspice.characterise import KINDS, characterise
+from rram_jax.ngspice.environment import (
+    EnvironmentPoint,
+    environments,
+    measure_environments,
+    spread_of_gain,
+)
 from rram_jax.ngspice.measure import process_of
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.report.neuron_card import card_figure
@@ -47,15 +59,50 @@ def characterise_neuron(config: NeuronCommand) -> Path:
             for kind in KINDS:
                 _write_kind(run.path / f"{kind}.csv", getattr(card, kind))
             card_figure(card, run.path / "card")
-            run.finish(_metrics(card))
+            points = _measure_environments(config, card)
+            write_table(
+                run.path / "environments.csv",
+                list(vars(points[0])),
+                (list(vars(point).values()) for point in points),
+            )
+            run.finish(_metrics(card) | {"environment": spread_of_gain(points)})
+        metrics = run.metrics(environment=dict)
     card = load_neuron_card(toml)
     _show(card)
-    say(f"Card: {toml}. Beside it: hidden.csv, output.csv, card.png, card.svg.")
+    say(
+        f"Gain at {1e3 * _middle(card):g} mV:"
+        + "; ".join(
+            f" {name.replace('_', ' ')} {100 * value:.2f} %"
+            for name, value in metrics["environment"].items()
+        )
+        + "."
+    )
+    say(
+        f"Card: {toml}. Beside it: hidden.csv, output.csv, environments.csv, card.png,"
+        " card.svg."
+    )
     say(f"Other commands take it as --neuron-card {toml}.")
     if config.json:
-        write_json(config.json, _metrics(card))
+        write_json(config.json, metrics)
         say(f"The same numbers as JSON: {config.json}.")
     return out
+
+
+def _middle(card: NeuronCard) -> float:
+    return card.hidden.v_full[len(card.hidden.v_full) // 2]
+
+
+def _measure_environments(
+    config: NeuronCommand, card: NeuronCard
+) -> list[EnvironmentPoint]:
+    """Of the hidden neuron in the middle of the grid, at every corner."""
+    neuron = with_card(config.plan.config("hidden", _middle(card)), card)
+    cmos = process_of(config.plan).card
+    with progress_bar() as bar:
+        task = bar.add_task("corners", total=len(environments(cmos)), told="")
+        return measure_environments(
+            neuron, cmos, workers=config.workers, on_done=lambda: bar.advance(task)
+        )
 
 
 def _write_kind(path: Path, table: KindTable) -> None:

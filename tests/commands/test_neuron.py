@@ -12,6 +12,7 @@ from rram_jax.commands import (
     neuron_verify,
 )
 from rram_jax.neuron.card import load_neuron_card
+from rram_jax.ngspice.environment import EnvironmentPoint
 
 MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
 .lib typ
@@ -151,6 +152,19 @@ def test_settings_that_do_not_serve_are_refused(asked, told, capsys):
     assert told in capsys.readouterr().err
 
 
+ENVIRONMENTS = [
+    EnvironmentPoint(
+        corner=corner,
+        temperature=temperature,
+        gain=gain,
+        offset=0.1,
+        residual=0.03,
+        monotone=True,
+    )
+    for corner, temperature, gain in (("tt", 27.0, 1.0), ("tt", 85.0, 1.02))
+]
+
+
 def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypatch):
     """With the testbench's numbers made up; the bench itself has tests of its own."""
     card = load_neuron_card()
@@ -163,18 +177,27 @@ def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypat
         return mine
 
     monkeypatch.setattr(neuron_characterise, "characterise", made_up)
+    monkeypatch.setattr(
+        neuron_characterise, "measure_environments", lambda *a, **k: ENVIRONMENTS
+    )
     settings = tmp_path / "neuron.toml"
     settings.write_text('workers = 1\n[plan]\nname = "mine"\nv_full = [4e-3, 8e-3]\n')
     out, numbers = tmp_path / "out", tmp_path / "numbers.json"
     asked = ["neuron", "characterise", "--config", str(settings), "--out", str(out)]
     assert main([*asked, "--json", str(numbers)]) == 0
-    assert "mine, hidden neurons" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "mine, hidden neurons" in told
     found = json.loads(numbers.read_text())
     assert found["hidden"]["gain"] == list(card.hidden.gain)
     assert found["output"]["mismatch_equal"] == card.mismatch.output.equal
     rows = list(csv.DictReader((out / "hidden.csv").read_text().splitlines()))
     assert [float(r["leak"]) for r in rows] == list(card.hidden.leak)
     assert (out / "card.png").stat().st_size > 20_000
+    assert "gain over temperature 2.00 %" in told
+    assert found["environment"]["gain_over_both"] == pytest.approx(0.02)
+    rows = (out / "environments.csv").read_text().splitlines()
+    assert rows[0] == "corner,temperature,gain,offset,residual,monotone"
+    assert rows[2] == '"tt",85.0,1.02,0.1,0.03,true'
     assert load_neuron_card(out / "mine.toml").hidden == card.hidden
     monkeypatch.setattr(neuron_characterise, "characterise", None)
     assert main(asked) == 0  # finished: shown again
