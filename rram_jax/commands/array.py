@@ -165,6 +165,11 @@ def _problem(config: ArrayCommand) -> _Problem:
     if config.drive:
         numbers, asked["drive_sha256"] = _read_numbers(config.drive)
         drive = numbers.ravel()
+        if 1 not in numbers.shape:
+            raise InputError(
+                f"{config.drive} has {numbers.shape[0]} lines of {numbers.shape[1]}"
+                " drives: one array takes one line or one column of them."
+            )
         if len(drive) != len(conductance):
             raise InputError(
                 f"{config.drive} has {_count(len(drive), 'drive')}, and the array has"

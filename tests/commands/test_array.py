@@ -135,6 +135,7 @@ def test_ticks_are_rows_and_columns():
         (("--out", "long.csv"), "long.csv is a file"),
         (("--conductance", "minus.csv"), "0 S or more"),
         (("--drive", "long.csv"), "has 3 drives, and the array has 64 rows"),
+        (("--drive", "square.csv", "--rows", "4"), "2 lines of 2 drives"),
         (("--r-wire-sl", "-1"), "0 or more"),
     ],
 )
@@ -143,5 +144,6 @@ def test_what_does_not_serve_is_one_sentence(tmp_path, capsys, argv, told):
     (tmp_path / "ragged.csv").write_text("1,2\n\n3\n")
     (tmp_path / "empty.csv").write_text("\n")
     (tmp_path / "minus.csv").write_text("-1e-4,1e-4\n")
+    (tmp_path / "square.csv").write_text("0.1,0.2\n0.1,0.2\n")
     (tmp_path / "long.csv").write_text("0.1\n0.2\n0.3\n")
     assert told in refused(capsys, "array", "show", *argv)
