@@ -159,7 +159,7 @@ def test_starts_that_are_none():
         assert is_one_sentence(error.value)
 
 
-@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("x64", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_infinite_sense_resistance_floats(x64):
     """Also traced, where nobody can look at it; and its slope is 0."""
     drive, floating = np.array([0.1, -0.2, 0.3, 0.0]), replace(UNEVEN, r_sense=math.inf)

@@ -12,6 +12,7 @@ from rram_jax.commands import (
     neuron_verify,
 )
 from rram_jax.neuron.card import load_neuron_card
+from rram_jax.ngspice.conversions import Conversions
 from rram_jax.ngspice.environment import EnvironmentPoint
 
 MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
@@ -102,9 +103,18 @@ def test_wrong_input_is_one_sentence(tmp_path, capsys):
         assert told in capsys.readouterr().err
 
 
-@pytest.mark.ngspice
 def test_verify_tells_agreement_and_is_not_run_twice(tmp_path, capsys, monkeypatch):
+    """With ngspice's answer made up: one code in eight is another."""
+
+    def made_up(case, patterns, card, *, workers, on_done):
+        said = patterns.codes.astype(int)
+        found = said.copy()
+        found[3] += 1 if said[3] < 15 else -1
+        energy = {"gm": 14e-12, "bias": 1e-12}
+        return Conversions(case=case, said=said, found=found, energy=energy, cpu_s=0.4)
+
     monkeypatch.setattr(neuron_verify, "raw_linearity", raw_linearity_of_few)
+    monkeypatch.setattr(neuron_verify, "convert", made_up)
     asked = ["neuron", "verify", "--patterns", "2", "--seed", "3", "--workers", "1"]
     out, numbers = tmp_path / "out", tmp_path / "numbers.json"
     assert main([*asked, "--out", str(out), "--json", str(numbers)]) == 0
@@ -113,12 +123,13 @@ def test_verify_tells_agreement_and_is_not_run_twice(tmp_path, capsys, monkeypat
     assert "case 1 of 1, linearity at 61 inputs: ngspice runs." in log
     found = json.loads(numbers.read_text())
     assert found["n_codes"] == 8
+    assert found["codes_equal"] == 7 / 8
     assert found["codes_within_1"] == 1
     assert found["v_full"] == 8e-3
     assert not found["mismatch"]
     for name in ("inl_lsb", "dnl_lsb", "offset_sd_lsb", "gain_sd", "noise_lsb"):
         assert 0 < found[name] < 1
-    assert 5e-12 < found["energy_j"] < 30e-12
+    assert found["energy_j"] == pytest.approx(15e-12)
     rows = (out / "case-0.csv").read_text().splitlines()
     assert rows[0] == "pattern,column,code_surrogate,code_spice"
     equal = sum(r.split(",")[2] == r.split(",")[3] for r in rows[1:])

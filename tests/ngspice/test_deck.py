@@ -206,6 +206,7 @@ def test_a_whole_network_answers_as_its_surrogate(design):
     assert np.abs(alone - multiport.counts).max() <= 5  # a hidden code may differ by 1
 
 
+@pytest.mark.slow
 @pytest.mark.ngspice
 def test_images_in_a_row_answer_as_each_alone(design):
     chip, answers = sample_chip(0, 0, design), []
