@@ -63,29 +63,33 @@ def attenuation_map(
     mean slope of the rest, or 1.
     """
     r_row = _row_resistance(_grid(conductance, tile, columns_per_output), tile)
-
-    def solved(g):
-        """Transfer with the row's drop undone, wireless transfer and row load."""
-        g = jnp.asarray(g, jnp.float64)
-        share, load, drop = _parts(g, r_row, columns_per_output)
-        return layer_transfer(g, tile, columns_per_output) * (1 + drop), share, load
-
     with jax.enable_x64(True):
-        undropped, share, load = solved(conductance)
-        positive, negative = split(conductance)
-        undropped_s, share_s, load_s = solved(interleave(negative, positive))
-        one, other = share * load_s, share_s * load
-        distinct = jnp.abs(one - other) > DISTINCT * (one + other).mean()
-        distinct &= jnp.abs(share - share_s) > DISTINCT * share.mean()
-        slope = undropped * load_s - undropped_s * load
-        slope = slope / jnp.where(distinct, one - other, 1.0)
-        usual = jnp.where(distinct, slope, 0.0).sum() / distinct.sum()
-        usual = jnp.where(distinct.any(), usual, 1.0)
-        slope = jnp.where(distinct, slope, usual)
-        offset = (undropped - slope * share) / jnp.where(load == 0, 1.0, load)
-    return AttenuationMap(
-        slope=slope.astype(jnp.float32), offset=offset.astype(jnp.float32), r_row=r_row
+        g = jnp.asarray(conductance, jnp.float64)
+        positive, negative = split(g)
+        arrays = (g, interleave(negative, positive))
+        exact = [layer_transfer(x, tile, columns_per_output) for x in arrays]
+        slope, offset = _fit(arrays, exact, r_row)
+    return AttenuationMap(slope=slope, offset=offset, r_row=r_row)
+
+
+@jax.jit
+def _fit(arrays, exact, r_row):
+    """Slope and offset that give both arrays' exact transfers."""
+    c = arrays[0].shape[1] // exact[0].shape[1]
+    (share, load, drop), (share_n, load_n, drop_n) = (
+        _parts(g, r_row, c) for g in arrays
     )
+    undropped, undropped_n = exact[0] * (1 + drop), exact[1] * (1 + drop_n)
+    one, other = share * load_n, share_n * load
+    distinct = jnp.abs(one - other) > DISTINCT * (one + other).mean()
+    distinct &= jnp.abs(share - share_n) > DISTINCT * share.mean()
+    slope = undropped * load_n - undropped_n * load
+    slope = slope / jnp.where(distinct, one - other, 1.0)
+    usual = jnp.where(distinct, slope, 0.0).sum() / distinct.sum()
+    usual = jnp.where(distinct.any(), usual, 1.0)
+    slope = jnp.where(distinct, slope, usual)
+    offset = (undropped - slope * share) / jnp.where(load == 0, 1.0, load)
+    return slope.astype(jnp.float32), offset.astype(jnp.float32)
 
 
 def closed_form_map(
@@ -162,7 +166,13 @@ def mapped_transfer(
             f"This attenuation map is one of {rows} rows and of columns for {outputs}"
             f" outputs; got conductances of shape {shape}."
         )
-    share, load, drop = _parts(conductance, attenuation.r_row, shape[-1] // outputs)
+    return _mapped(conductance, attenuation)
+
+
+@jax.jit
+def _mapped(conductance, attenuation):
+    c = conductance.shape[-1] // attenuation.slope.shape[-1]
+    share, load, drop = _parts(conductance, attenuation.r_row, c)
     return (attenuation.slope * share + attenuation.offset * load) / (1 + drop)
 
 
