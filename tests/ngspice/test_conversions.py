@@ -100,6 +100,7 @@ def test_conversions_agree_with_ngspice(monkeypatch):
     assert np.mean(result.found == np.roll(result.said, 1)) < 0.6
 
 
+@pytest.mark.slow
 def test_raw_circuit_is_linear_and_monotone():
     found = raw_linearity(case_config(ConversionCase(), CARD), levels=24)
     # Measured 0.06 and 0.02; the bars of the circuit are 0.5.

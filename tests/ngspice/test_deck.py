@@ -60,7 +60,10 @@ def test_counts_expand_subcircuits():
     assert count_elements(text) == {"r": 4, "c": 4, "m": 1}
 
 
-@pytest.mark.parametrize("array", ARRAYS)
+@pytest.mark.parametrize(
+    "array",
+    [pytest.param(a, marks=pytest.mark.slow) if a == "cells" else a for a in ARRAYS],
+)
 def test_decks_hold_no_element_that_costs_nothing(design, array):
     counts = count_elements(
         whole(network_deck(design, sample_chip(0, 0, design), array), CODES[0])

@@ -46,6 +46,7 @@ def test_spread_of_gain_by_hand():
     }
 
 
+@pytest.mark.slow
 def test_a_hot_fast_neuron_converts_as_a_typical_one():
     """The ramp tracks the gain: measured 0.2 % of change."""
     config = case_config(ConversionCase(), load_neuron_card())
