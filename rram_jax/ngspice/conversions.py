@@ -24,7 +24,7 @@ from rram_jax.device.variability import mean_conductance, sample_resistance
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, with_card
 from rram_jax.neuron.config import SLOTS, V_READ, NeuronConfig
-from rram_jax.neuron.mismatch import draw_mismatch, position_shift
+from rram_jax.neuron.mismatch import draw_mismatch, gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
 from rram_jax.ngspice.farm import run_jobs
@@ -317,11 +317,11 @@ def _positions(config: NeuronConfig, inputs: np.ndarray) -> np.ndarray:
 
 def spread(config: NeuronConfig, card: NeuronCard) -> dict[str, float]:
     """Offset sd [LSB], gain sd [-] and noise [LSB rms], from card and Pelgrom's law."""
-    delvto = draw_mismatch(jax.random.key(0), 100_000, config, card)
-    offset, gain = position_shift(delvto, config, card)
+    sigma = card.mismatch.a_vt / np.sqrt(gate_areas(config))
+    offset, gain = (np.linalg.norm(sigma * np.asarray(x)) for x in card.slopes(config))
     noise = float(card.params(config).noise_rms)
     return {
-        "offset_sd_lsb": float(offset.std()),
-        "gain_sd": float(gain.std()),
+        "offset_sd_lsb": float(offset),
+        "gain_sd": float(gain),
         "noise_lsb": noise / config.v_full * SLOTS,
     }
