@@ -85,8 +85,8 @@ def evaluate(law: Law, point: OperatingPoint) -> Float[Array, "..."]:
 def fit_law(
     shapes: Sequence[Term],
     points: Sequence[NeuronConfig],
-    values: Sequence[float],
-    weights: Sequence[float] | None = None,
+    values: Sequence[float] | np.ndarray,
+    weights: Sequence[float] | np.ndarray | None = None,
 ) -> Law:
     """Least squares of the coefficients; exponents are those of `shapes`.
 
