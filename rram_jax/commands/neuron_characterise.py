@@ -12,8 +12,8 @@ from rram_jax.commands.terminal import (
     show_table,
 )
 from rram_jax.device.card import check_name
-from rram_jax.neuron.card import KindTable, NeuronCard, load_neuron_card, with_card
-from rram_jax.ngspice.characterise import KINDS, characterise
+from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
+from rram_jax.ngspice.characterise import KINDS, POINT, characterise, point_rows
 from rram_jax.ngspice.environment import (
     EnvironmentPoint,
     environments,
@@ -31,8 +31,8 @@ from rram_jax.run_folder import (
     write_table,
 )
 
-SHOWN = ("gain", "offset", "noise_rms", "residual_rms", "equal", "within_1")
-"""Columns of the table that is printed."""
+SHOWN = ("residual_rms", "residual_max", "equal", "within_1")
+"""How a kind's laws were judged."""
 
 
 def characterise_neuron(config: NeuronCommand) -> Path:
@@ -56,9 +56,11 @@ def characterise_neuron(config: NeuronCommand) -> Path:
             if run.state == "resumed":
                 say_resumed(run, "from its finished measurements")
             card = characterise(run.path, plan, config.workers)
-            for kind in KINDS:
-                _write_kind(run.path / f"{kind}.csv", getattr(card, kind))
-            card_figure(card, run.path / "card")
+            rows = {k: point_rows(run.path, plan, card, k) for k in KINDS}
+            for kind, table in rows.items():
+                values = ([row[name] for name in POINT] for row in table)
+                write_table(run.path / f"{kind}.csv", POINT, values)
+            card_figure(card, rows, run.path / "card")
             points = _measure_environments(config, card)
             write_table(
                 run.path / "environments.csv",
@@ -70,7 +72,7 @@ def characterise_neuron(config: NeuronCommand) -> Path:
     card = load_neuron_card(toml)
     _show(card)
     say(
-        f"Gain at {1e3 * _middle(card):g} mV:"
+        "Gain of the usual hidden neuron:"
         + "; ".join(
             f" {name.replace('_', ' ')} {100 * value:.2f} %"
             for name, value in metrics["environment"].items()
@@ -88,15 +90,11 @@ def characterise_neuron(config: NeuronCommand) -> Path:
     return out
 
 
-def _middle(card: NeuronCard) -> float:
-    return card.hidden.v_full[len(card.hidden.v_full) // 2]
-
-
 def _measure_environments(
     config: NeuronCommand, card: NeuronCard
 ) -> list[EnvironmentPoint]:
-    """Of the hidden neuron in the middle of the grid, at every corner."""
-    neuron = with_card(config.plan.config("hidden", _middle(card)), card)
+    """Of the usual hidden neuron, at every corner."""
+    neuron = with_card(config.plan.usual("hidden"), card)
     cmos = process_of(config.plan).card
     with progress_bar() as bar:
         task = bar.add_task("corners", total=len(environments(cmos)), told="")
@@ -105,27 +103,16 @@ def _measure_environments(
         )
 
 
-def _write_kind(path: Path, table: KindTable) -> None:
-    columns = {
-        field.name: getattr(table, field.name)
-        for field in dataclasses.fields(KindTable)
-        if isinstance(getattr(table, field.name), tuple)
-    }
-    write_table(path, list(columns), zip(*columns.values(), strict=True))
-
-
 def _metrics(card: NeuronCard) -> dict[str, object]:
     """The card's own judgement of itself, by kind."""
-    of_mismatch = {kind: getattr(card.mismatch, kind) for kind in KINDS}
     return {
         "name": card.name,
         "sha256": card.sha256,
-        "v_full": list(card.hidden.v_full),
         **{
             kind: {
-                **{name: list(getattr(getattr(card, kind), name)) for name in SHOWN},
-                "mismatch_equal": of_mismatch[kind].equal,
-                "mismatch_within_1": of_mismatch[kind].within_1,
+                **{name: getattr(getattr(card, kind), name) for name in SHOWN},
+                "mismatch_equal": getattr(card.mismatch, kind).equal,
+                "mismatch_within_1": getattr(card.mismatch, kind).within_1,
             }
             for kind in KINDS
         },
@@ -133,25 +120,32 @@ def _metrics(card: NeuronCard) -> dict[str, object]:
 
 
 def _show(card: NeuronCard) -> None:
+    rows = []
     for kind in KINDS:
-        table, mismatch = getattr(card, kind), getattr(card.mismatch, kind)
-        columns = zip(*(getattr(table, name) for name in SHOWN), strict=True)
-        show_table(
-            f"{card.name}, {kind} neurons; with mismatch {100 * mismatch.equal:.1f} %"
-            " of counts equal the model's",
-            ("mV", "gain", "offset", "noise uV", "residual", "equal", "within 1"),
+        laws, mismatch = getattr(card, kind), getattr(card.mismatch, kind)
+        rows.append(
             (
-                (
-                    f"{1e3 * v_full:g}",
-                    f"{gain:.3f}",
-                    f"{offset:.3f}",
-                    f"{1e6 * noise:.0f}",
-                    f"{residual:.4f}",
-                    f"{100 * equal:.1f} %",
-                    f"{100 * within_1:.1f} %",
-                )
-                for v_full, (gain, offset, noise, residual, equal, within_1) in zip(
-                    table.v_full, columns, strict=True
-                )
-            ),
+                kind,
+                f"{laws.residual_rms:.4f}",
+                f"{laws.residual_max:.3f}",
+                f"{100 * laws.equal:.1f} %",
+                f"{100 * laws.within_1:.1f} %",
+                f"{100 * mismatch.equal:.1f} %",
+                f"{100 * mismatch.within_1:.1f} %",
+            )
         )
+    show_table(
+        f"{card.name}: crossings [slots] and counts at"
+        f" {card.conditions.n_held_out} held-out operating points; counts of the usual"
+        " neuron with mismatch",
+        (
+            "kind",
+            "residual rms",
+            "largest",
+            "equal",
+            "within 1",
+            "mismatch: equal",
+            "within 1",
+        ),
+        rows,
+    )

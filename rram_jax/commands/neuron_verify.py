@@ -16,7 +16,7 @@ from rram_jax.commands.terminal import (
 )
 from rram_jax.data import input_codes, load_dataset
 from rram_jax.device.card import load_card
-from rram_jax.neuron.card import NeuronCard, load_neuron_card
+from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.config import SLOTS
 from rram_jax.ngspice.conversions import (
     COLUMNS,
@@ -56,7 +56,7 @@ def verify(config: NeuronCommand) -> Path:
     if config.json:
         check_writable(config.json)
     card, device = load_neuron_card(config.neuron_card), load_card(DEVICE)
-    cases = _cases(card, every=config.all)
+    cases = _cases(every=config.all)
     asked = {
         "action": config.action,
         "card": card.sha256,
@@ -83,8 +83,8 @@ def verify(config: NeuronCommand) -> Path:
     return out
 
 
-def _cases(card: NeuronCard, *, every: bool) -> list[ConversionCase]:
-    usual = ConversionCase(t_slot=card.conditions.t_slot)
+def _cases(*, every: bool) -> list[ConversionCase]:
+    usual = ConversionCase()
     if not every:
         return [usual]
     changes: tuple[dict[str, Any], ...] = (
@@ -95,6 +95,7 @@ def _cases(card: NeuronCard, *, every: bool) -> list[ConversionCase]:
         {"mismatch": True, "noise": True},
         {"rows": 160},
         {"rows": 800},
+        {"t_slot": 3e-9},
     )
     return [dataclasses.replace(usual, **change) for change in changes]
 
@@ -172,21 +173,27 @@ def _show(metrics: dict[str, Any]) -> None:
         ),
     )
     show_table(
-        f"Neurons of {rows[0]['t_slot'] * 1e9:g} ns slots, in LSB; gain in %",
-        ("full scale", "INL", "DNL", "offset sd", "gain sd", "noise"),
+        "Neurons, in LSB; gain in %",
+        ("full scale", "slot", "INL", "DNL", "offset sd", "gain sd", "noise"),
         (
             (
                 f"{1e3 * v_full:g} mV",
+                f"{1e9 * t_slot:g} ns",
                 *(f"{row[name]:.3f}" for name in ("inl_lsb", "dnl_lsb")),
                 f"{row['offset_sd_lsb']:.3f}",
                 f"{100 * row['gain_sd']:.2f}",
                 f"{row['noise_lsb']:.3f}",
             )
-            for v_full, row in {row["v_full"]: row for row in rows}.items()
+            for (v_full, t_slot), row in {
+                (row["v_full"], row["t_slot"]): row for row in rows
+            }.items()
         ),
     )
 
 
 def _told(row: dict[str, Any]) -> str:
     extras = [name for name in ("mismatch", "noise") if row[name]]
-    return ", ".join([f"{1e3 * row['v_full']:g} mV", f"{row['rows']} rows", *extras])
+    where = [f"{1e3 * row['v_full']:g} mV", f"{row['rows']} rows"]
+    if row["t_slot"] != ConversionCase.t_slot:
+        where.append(f"{1e9 * row['t_slot']:g} ns")
+    return ", ".join([*where, *extras])

@@ -1,9 +1,11 @@
-"""Fit the neuron's model to a testbench's crossings.
+"""Fit the neuron's laws to a testbench's crossings at many operating points.
 
-Those of a latch come from the waveform and the counts (`fit_neuron`), those of a
-continuous comparator are the fall of its output (`fit_crossings`).
+Those of a latch come from the waveform and the counts (`latch_threshold`, `crossings`),
+those of a continuous comparator are the fall of its output.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -12,45 +14,105 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.law import Law, Term, evaluate, fit_law, operating_point
 from rram_jax.neuron.model import NeuronParams, crossing, to_counts
 
-UNIT = {"gain": 1.0, "offset": 1.0, "leak": 1e6, "curve": 100.0}
-"""Fitted parameters, with sizes that bring them to order one."""
+SHAPES: dict[str, tuple[Term, ...]] = {
+    "gain": (
+        Term(coefficient=1.0),
+        Term(coefficient=0.0, c_total=-1),
+        Term(coefficient=0.0, i_bias=1, c_total=-1),
+    ),
+    "offset": (
+        Term(coefficient=0.0),
+        Term(coefficient=0.0, t_slot=-1),
+        Term(coefficient=0.0, i_bias=-1, t_slot=-1, v_full=-1),
+        Term(coefficient=0.0, i_bias=-1, t_slot=-1, v_full=-1, c_total=1),
+        Term(coefficient=0.0, v_full=-1),
+        Term(coefficient=0.0, t_slot=-1, i_bias=-0.5, v_full=-0.5, c_total=0.5),
+        Term(coefficient=0.0, i_bias=1, c_total=-2),
+    ),
+    "leak": (Term(coefficient=0.6e6, i_bias=1, c_total=-1),),
+    "curve": (Term(coefficient=16.0),),
+    "lag": (Term(coefficient=1.3e-9),),
+}
+"""Terms of each law, with the coefficients that the fit starts from."""
 
-CURVE = (15.0, 15.0)
-"""[1/V^2] Compression expected of the pair, and how far it may lie off: at a full scale
-of a few millivolts nothing else holds it."""
+NOISE_SHAPES = (
+    Term(coefficient=1.0, i_bias=-0.5, t_slot=-0.5),
+    Term(coefficient=1.0, i_bias=-0.5, t_slot=0.5),
+)
+"""Of `noise_rms`: white noise of a pair in weak inversion, and what 1/f adds."""
+
+EXCESS_SHAPES = (Term(coefficient=1.0), Term(coefficient=1.0, t_slot=-1))
+"""Of `pulse_excess`: a share of the latch's load, and a delay."""
+
+SLOPE_SHAPES = {
+    "offset": (
+        Term(coefficient=1.0),
+        Term(coefficient=1.0, v_full=-1),
+        Term(coefficient=1.0, v_full=1),
+        Term(coefficient=1.0, i_bias=-1, t_slot=-1, v_full=-1),
+        Term(coefficient=1.0, i_bias=-1, t_slot=-1, v_full=-1, c_total=1),
+    ),
+    "gain": (
+        Term(coefficient=1.0),
+        Term(coefficient=1.0, v_full=-1),
+        Term(coefficient=1.0, v_full=1),
+        Term(coefficient=1.0, i_bias=-1, t_slot=-1, v_full=-1),
+    ),
+}
+"""Of what a threshold shift does: at the input (over v_full), to the charge of a slot
+(over i_bias t_slot v_full), and at `out` (that times c_total: over the swing)."""
+
+UNIT = {"gain": 1.0, "offset": 1.0, "leak": 1e6, "curve": 100.0, "lag": 1e-9}
+"""Sizes that bring the laws' coefficients to order one."""
+
+PRIOR = 10.0
+"""[-] In these units, how far a coefficient may stray where no crossing holds it."""
 
 NOISE = 0.005
-"""[slots] Expected misfit, which weighs the crossings against `CURVE`."""
+"""[slots] Expected misfit, which weighs the crossings against `PRIOR`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeuronFit:
-    """What a set of staircases says about one kind of neuron."""
+class Measured:
+    """Crossings of one operating point's staircases."""
 
-    gain: float
-    """[-] See `NeuronParams`."""
+    config: NeuronConfig
+    staircases: np.ndarray
+    """[n, 15, V] Bit line above v_cm in each slot."""
 
-    offset: float
-    """[slots] See `NeuronParams`; at a ramp advance of 0.5."""
+    position: np.ndarray
+    """[n, slots] Crossings; NaN outside the ramp."""
 
-    leak: float
-    """[1/s] See `NeuronParams`."""
+    counts: np.ndarray
+    """[n] Decisions up to the first 0."""
 
-    curve: float
-    """[1/V^2] See `NeuronParams`."""
 
-    threshold: float
-    """[V] Of out above dum at which the latch decides: its dynamic offset. Zero for a
-    continuous comparator, whose offset is in `offset`."""
+@dataclass(frozen=True, kw_only=True)
+class CrossingLaws:
+    """What a kind's crossings follow; see `NeuronParams`."""
 
-    bracket: float
-    """[V] Half the interval in which the counts leave the threshold."""
+    gain: Law
+    """[-]"""
+
+    offset: Law
+    """[slots] At a ramp advance of 0.5."""
+
+    leak: Law
+    """[1/s]"""
+
+    curve: Law
+    """[1/V^2]"""
+
+    lag: Law
+    """[s]"""
 
     def params(self, config: NeuronConfig) -> NeuronParams:
         """For the model, in the dtype of the mode; without noise and pulse excess."""
-        fitted = jnp.array([getattr(self, name) / unit for name, unit in UNIT.items()])
+        point = operating_point(config)
+        fitted = {name: evaluate(getattr(self, name), point) for name in UNIT}
         return _params(fitted, config)
 
 
@@ -91,103 +153,120 @@ def crossings(
     return np.where(outside, np.nan, 0.5 + decision / config.clocks_per_slot)
 
 
-def fit_neuron(
-    staircases: np.ndarray,
-    difference: np.ndarray,
-    counts: np.ndarray,
-    config: NeuronConfig,
-) -> NeuronFit:
-    """The threshold of the latch, and with it `fit_crossings`.
+def fit_crossings(measured: Sequence[Measured]) -> CrossingLaws:
+    """Least squares of the model's crossings on the measured ones, all points at once.
 
-    Args:
-        staircases: [n, 15, V] Bit line above v_cm in each slot.
-        difference: [n, decisions, V] out above dum just before each clock edge.
-        counts: [n] Decisions up to the first 0.
-        config: The neurons that were measured.
+    Every law's coefficients (`SHAPES`) are free; the points share them, so that what
+    one full scale cannot tell, another does.
     """
-    threshold, bracket = latch_threshold(difference, counts)
-    position = crossings(difference, threshold, config)
-    return fit_crossings(staircases, position, config, threshold, bracket)
-
-
-def fit_crossings(
-    staircases: np.ndarray,
-    position: np.ndarray,
-    config: NeuronConfig,
-    threshold: float = 0.0,
-    bracket: float = 0.0,
-) -> NeuronFit:
-    """Least squares of the model's crossings on the measured ones.
-
-    Args:
-        staircases: [n, 15, V] Bit line above v_cm in each slot.
-        position: [n, slots] Crossings; NaN outside the ramp.
-        config: The neurons that were measured.
-        threshold: [V] Kept in the result.
-        bracket: [V] Kept in the result.
-    """
-    inside = np.isfinite(position)
+    seen = [np.isfinite(m.position) for m in measured]
+    index = np.repeat(np.arange(len(measured)), [s.sum() for s in seen])
+    configs = [m.config for m in measured]
+    names = list(UNIT)
+    start = np.concatenate(
+        [[t.coefficient / UNIT[name] for t in SHAPES[name]] for name in names]
+    )
+    ends = np.cumsum([len(SHAPES[name]) for name in names])
     with jax.enable_x64(True):
-        stairs = jnp.asarray(staircases[inside])
-        target = jnp.asarray(position[inside])
+        pairs = list(zip(measured, seen, strict=True))
+        stairs = jnp.concatenate([jnp.asarray(m.staircases[s]) for m, s in pairs])
+        target = jnp.concatenate([jnp.asarray(m.position[s]) for m, s in pairs])
+        columns = {name: _columns(SHAPES[name], configs)[index] for name in names}
+        fixed = {
+            name: jnp.asarray([getattr(c, name) for c in configs])[index]
+            for name in ("v_full", "v_shift", "t_slot", "ramp_advance")
+        }
 
         @jax.jit
         def residual(x: jax.Array) -> jax.Array:
-            misfit = (crossing(stairs, _params(x, config)) - target) / NOISE
-            return jnp.append(misfit, (x[3] * UNIT["curve"] - CURVE[0]) / CURVE[1])
+            parts = jnp.split(x, ends[:-1].tolist())
+            fitted = {
+                name: columns[name] @ part * UNIT[name]
+                for name, part in zip(names, parts, strict=True)
+            }
+            fitted["offset"] -= fixed["ramp_advance"] - 0.5
+            zero = jnp.zeros((), x.dtype)
+            params = NeuronParams(**fitted, **fixed, pulse_excess=zero, noise_rms=zero)
+            misfit = (crossing(stairs, params) - target) / NOISE
+            return jnp.concatenate([misfit, (x - start) / PRIOR])
 
         slope = jax.jit(jax.jacfwd(residual))
         best = least_squares(
             lambda x: np.asarray(residual(x)),
-            np.array([1.0, 0.0, 0.4, 0.1]),
+            start,
             jac=lambda x: np.asarray(slope(x)),  # type: ignore[arg-type]  # stub: str
+            loss="soft_l1",
+            f_scale=2.0,
         )
-    fitted = {
-        name: float(x * unit)
-        for x, (name, unit) in zip(best.x, UNIT.items(), strict=True)
-    }
-    return NeuronFit(**fitted, threshold=threshold, bracket=bracket)
+    laws = {}
+    for name, part in zip(names, np.split(best.x, ends[:-1]), strict=True):
+        laws[name] = tuple(
+            dataclasses.replace(term, coefficient=float(x * UNIT[name]))
+            for term, x in zip(SHAPES[name], part, strict=True)
+        )
+    return CrossingLaws(**laws)
 
 
-def judge(
-    fit: NeuronFit,
-    staircases: np.ndarray,
-    measured: np.ndarray,
-    counts: np.ndarray,
-    config: NeuronConfig,
-) -> dict[str, float]:
-    """How a fit does on staircases that it has not seen.
-
-    Args:
-        fit: Made from other staircases.
-        staircases: [n, 15, V] Bit line above v_cm in each slot.
-        measured: [n, slots] Their crossings; NaN outside the ramp.
-        counts: [n] Their counts.
-        config: The neurons that were measured.
+def judge(laws: CrossingLaws, measured: Sequence[Measured]) -> dict[str, float]:
+    """How laws do at operating points that they have not seen.
 
     Returns:
         `residual_rms` and `residual_max` [slots] of the crossings, `equal` and
         `within_1`, shares of the counts.
     """
-    with jax.enable_x64(True):
-        position = np.asarray(crossing(jnp.asarray(staircases), fit.params(config)))
-    said = np.asarray(to_counts(jnp.asarray(position), config))
-    miss = measured - position
+    misses, apart = [], []
+    for m in measured:
+        with jax.enable_x64(True):
+            position = crossing(jnp.asarray(m.staircases), laws.params(m.config))
+            said = np.asarray(to_counts(position, m.config))
+        misses.append(m.position - np.asarray(position))
+        apart.append(np.abs(said - m.counts))
+    miss, away = np.concatenate(misses), np.concatenate(apart)
     return {
         "residual_rms": float(np.sqrt(np.nanmean(miss**2))),
         "residual_max": float(np.nanmax(np.abs(miss))),
-        "equal": float(np.mean(said == counts)),
-        "within_1": float(np.mean(np.abs(said - counts) <= 1)),
+        "equal": float(np.mean(away == 0)),
+        "within_1": float(np.mean(away <= 1)),
     }
 
 
-def _params(x: jax.Array, config: NeuronConfig) -> NeuronParams:
-    """Params for a vector in `UNIT`s, its offset that of a ramp advance of 0.5."""
-    fitted = {name: x[i] * unit for i, (name, unit) in enumerate(UNIT.items())}
-    fitted["offset"] -= config.ramp_advance - 0.5
+def fit_slopes(
+    part: str,
+    configs: Sequence[NeuronConfig],
+    slopes: Sequence[dict[str, float]],
+) -> dict[str, tuple[float, ...]]:
+    """Coefficients of `SLOPE_SHAPES[part]` for each transistor.
+
+    Args:
+        part: `offset` or `gain`.
+        configs: Neurons that were measured.
+        slopes: [slots/V or 1/V] Of each of them, by transistor.
+    """
+    # Widths follow the bias current, so a threshold spreads as one over its root.
+    weights = [c.i_bias**-0.5 for c in configs]
+    rows = {}
+    for name in slopes[0]:
+        values = [s[name] for s in slopes]
+        law = fit_law(SLOPE_SHAPES[part], configs, values, weights)
+        rows[name] = tuple(term.coefficient for term in law)
+    return rows
+
+
+def _columns(shapes: Sequence[Term], configs: Sequence[NeuronConfig]) -> jax.Array:
+    """[points, terms] Value of each term with a coefficient of 1."""
+    unit = [dataclasses.replace(term, coefficient=1.0) for term in shapes]
+    points = [operating_point(config) for config in configs]
+    return jnp.asarray(
+        [[float(evaluate((term,), point)) for term in unit] for point in points]
+    )
+
+
+def _params(fitted: dict[str, jax.Array], config: NeuronConfig) -> NeuronParams:
+    dtype = fitted["gain"].dtype
+    fitted["offset"] = fitted["offset"] - (config.ramp_advance - 0.5)
     fixed = {
-        name: jnp.asarray(getattr(config, name), x.dtype)
+        name: jnp.asarray(getattr(config, name), dtype)
         for name in ("v_full", "v_shift", "t_slot", "ramp_advance")
     }
-    zero = jnp.zeros((), x.dtype)
+    zero = jnp.zeros((), dtype)
     return NeuronParams(**fitted, **fixed, pulse_excess=zero, noise_rms=zero)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -10,20 +9,23 @@ from importlib import resources
 from pathlib import Path
 
 import jax.numpy as jnp
-import numpy as np
 
 from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.law import Law, OperatingPoint, evaluate, operating_point
 from rram_jax.neuron.model import NeuronParams
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float
 
+CROSSING = ("gain", "offset", "leak", "curve", "lag")
+"""Laws that a crossing follows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Under which the card was measured; a neuron that differs needs its own card."""
+    """Under which the card was measured."""
 
     ngspice: str
     """Version of the simulator."""
@@ -31,23 +33,17 @@ class Conditions:
     date: str
     """Day of the measurement."""
 
-    i_bias: float
-    """[A] Tail current."""
-
-    t_slot: float
-    """[s] Slot."""
-
-    swing: float
-    """[V] Swing of C_int at full scale."""
-
     shift_share: float
     """[-] v_shift over v_full on the output kind's testbench."""
 
-    n_train: int
-    """[-] Staircases that a fit saw."""
+    n_points: int
+    """[-] Operating points that each kind's laws were fitted to."""
 
-    n_test: int
-    """[-] Staircases held out for `equal` and `within_1`."""
+    n_held_out: int
+    """[-] Others at which they were judged."""
+
+    n_staircases: int
+    """[-] Of each operating point."""
 
     cmos: str = "cmos-130nm"
     """CMOS card of the neuron's transistors."""
@@ -60,8 +56,55 @@ class Conditions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KindTable:
-    """One kind of neuron (hidden or output) against its full scale."""
+class Box:
+    """Operating points for which the laws hold: smallest and largest values."""
+
+    i_bias: tuple[float, float]
+    """[A] Tail current."""
+
+    t_slot: tuple[float, float]
+    """[s] Slot."""
+
+    v_full: tuple[float, float]
+    """[V] Full scale."""
+
+    swing: tuple[float, float]
+    """[V] Swing of C_int at full scale."""
+
+    c_int: float
+    """[F] Smallest integration capacitor."""
+
+    def check(self, config: NeuronConfig, name: str):
+        """Check that the laws of card `name` hold for these neurons.
+
+        Raises:
+            InputError: Says what is outside, and which value would be inside.
+        """
+        for field in ("i_bias", "t_slot", "v_full", "swing"):
+            low, high = getattr(self, field)
+            value = getattr(config, field)
+            if not low * (1 - 1e-6) <= value <= high * (1 + 1e-6):
+                unit = {"i_bias": "A", "t_slot": "s"}.get(field, "V")
+                raise InputError(
+                    f"Neuron card {name!r} holds for {field} from {low:g} to {high:g}"
+                    f" {unit}, and the neuron has {value:g} {unit}: take"
+                    f" {min(max(value, low), high):g} {unit} or measure a card of its"
+                    " own."
+                )
+        if config.c_int < self.c_int * (1 - 1e-6):
+            wanted = config.t_slot * (
+                (self.c_int + config.c_total - config.c_int) / config.c_total
+            )
+            raise InputError(
+                f"Neuron card {name!r} holds down to C_int = {self.c_int:g} F, and the"
+                f" neuron has {config.c_int:.3g} F: with t_slot = {wanted:.3g} s (or"
+                " v_full raised, or swing lowered, by as much) it would do."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindLaws:
+    """One kind of neuron, hidden or output, as laws of its operating point."""
 
     clocks_per_slot: int
     """[-] Decisions in a slot of the ramp. A continuous comparator crosses alike
@@ -70,88 +113,78 @@ class KindTable:
     asynchronous: bool
     """With a continuous comparator instead of a clocked latch."""
 
-    window: float
-    """[s] Time over which the energies were summed: one conversion, auto-zero's tail
-    included."""
-
-    v_full: tuple[float, ...]
-    """[V] Full scales of the testbench, rising; the columns of everything below."""
-
-    gain: tuple[float, ...]
+    gain: Law
     """[-] See `NeuronParams`."""
 
-    offset: tuple[float, ...]
+    offset: Law
     """[slots] At a ramp advance of 0.5; `with_card` cancels it in the circuit."""
 
-    leak: tuple[float, ...]
+    leak: Law
     """[1/s] See `NeuronParams`."""
 
-    curve: tuple[float, ...]
+    curve: Law
     """[1/V^2] See `NeuronParams`."""
 
-    pulse_excess: tuple[float, ...]
+    lag: Law
+    """[s] See `NeuronParams`."""
+
+    pulse_excess: Law
     """[slots] See `NeuronParams`."""
 
-    noise_rms: tuple[float, ...]
+    noise_rms: Law
     """[V] See `NeuronParams`."""
 
-    residual_rms: tuple[float, ...]
+    residual_rms: float
     """[slots] Root mean square of measured minus modelled crossing, held out."""
 
-    residual_max: tuple[float, ...]
+    residual_max: float
     """[slots] The largest one, held out."""
 
-    equal: tuple[float, ...]
+    equal: float
     """[-] Share of held-out counts that the model gives exactly."""
 
-    within_1: tuple[float, ...]
+    within_1: float
     """[-] Share of held-out counts that the model gives within one."""
-
-    energy_gm: tuple[float, ...]
-    """[J] Of one conversion: gm cell."""
-
-    energy_latch: tuple[float, ...]
-    """[J] Of one conversion: latch and its set-reset latch, or the comparator."""
-
-    energy_gate: tuple[float, ...]
-    """[J] Of one conversion: pulse gate, with one pair of row drivers behind it."""
-
-    energy_bias: tuple[float, ...]
-    """[J] Of a layer's bias block over the window: once a layer, not a neuron."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlopeTable:
-    """What a threshold shift of one transistor does to one kind of neuron."""
+class SlopeLaws:
+    """What a threshold shift of one transistor does to one kind of neuron.
+
+    A slope is the sum of its coefficients times the terms, which all transistors share.
+    """
 
     equal: float
     """[-] Share of counts of neurons with random thresholds that the model gives
-    exactly (middle of the grid, staircases and draws not used in any fit)."""
+    exactly (the usual neuron, staircases and draws not used in any fit)."""
 
     within_1: float
     """[-] Share of them that it gives within one."""
 
-    v_full: tuple[float, ...]
-    """[V] Full scales of the testbench, rising."""
+    offset_terms: Law
+    """[-] Of the offsets' slopes."""
 
     offset: dict[str, tuple[float, ...]]
-    """[slots/V] Of the crossing, by transistor."""
+    """[slots/V] Coefficients of the crossing's slope, by transistor."""
+
+    gain_terms: Law
+    """[-] Of the gains' slopes."""
 
     gain: dict[str, tuple[float, ...]]
-    """[1/V] Of the crossing's gain, by transistor."""
+    """[1/V] Coefficients of the gain's slope, by transistor."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MismatchTable:
+class MismatchLaws:
     """Threshold mismatch: how large it is and what it does."""
 
     a_vt: float
     """[V m] Pelgrom's coefficient: sigma = a_vt / sqrt(W L)."""
 
-    hidden: SlopeTable
+    hidden: SlopeLaws
     """Neurons with a clocked latch: `MISMATCHED`."""
 
-    output: SlopeTable
+    output: SlopeLaws
     """Neurons with a continuous comparator: `MISMATCHED_ASYNCHRONOUS`."""
 
 
@@ -186,10 +219,11 @@ class NeuronCard:
     """How the numbers were made."""
 
     conditions: Conditions
+    box: Box
     driver: DriverResistance
-    hidden: KindTable
-    output: KindTable
-    mismatch: MismatchTable
+    hidden: KindLaws
+    output: KindLaws
+    mismatch: MismatchLaws
 
     def __post_init__(self):
         check_name(self.name, "neuron card")
@@ -198,42 +232,26 @@ class NeuronCard:
                 f"Neuron card {self.name!r}: hidden neurons have a clocked latch and"
                 " output neurons a continuous comparator (asynchronous = true)."
             )
-        tables = {
-            "hidden": self.hidden,
-            "output": self.output,
-            "mismatch.hidden": self.mismatch.hidden,
-            "mismatch.output": self.mismatch.output,
-        }
-        for name, table in tables.items():
-            grid = table.v_full
-            if len(grid) < 2 or any(a >= b for a, b in itertools.pairwise(grid)):
-                raise InputError(
-                    f"Neuron card {self.name!r}: {name}.v_full must hold two or more"
-                    " rising values, in volts."
-                )
-            for field, column in _columns(table):
-                if len(column) != len(grid):
-                    raise InputError(
-                        f"Neuron card {self.name!r}: {name}.{field} has {len(column)}"
-                        f" values; v_full has {len(grid)}."
-                    )
-                if not all(map(math.isfinite, column)):
-                    raise InputError(
-                        f"Neuron card {self.name!r}: {name}.{field} must be finite."
-                    )
-
         for kind, wanted in (
             ("hidden", MISMATCHED),
             ("output", MISMATCHED_ASYNCHRONOUS),
         ):
+            slopes = getattr(self.mismatch, kind)
             for part in ("offset", "gain"):
-                names = getattr(getattr(self.mismatch, kind), part)
-                if set(names) != set(wanted):
+                columns, terms = getattr(slopes, part), getattr(slopes, f"{part}_terms")
+                if set(columns) != set(wanted):
                     raise InputError(
                         f"Neuron card {self.name!r}: mismatch.{kind}.{part} must hold a"
-                        f" column for each of {', '.join(wanted)}; it differs in"
-                        f" {', '.join(sorted(set(names) ^ set(wanted)))}."
+                        f" row for each of {', '.join(wanted)}; it differs in"
+                        f" {', '.join(sorted(set(columns) ^ set(wanted)))}."
                     )
+                for name, row in columns.items():
+                    if len(row) != len(terms) or not all(map(math.isfinite, row)):
+                        raise InputError(
+                            f"Neuron card {self.name!r}: mismatch.{kind}.{part}.{name}"
+                            f" must hold {len(terms)} finite coefficients, one a term;"
+                            f" got {len(row)}."
+                        )
 
     @property
     def sha256(self) -> str:
@@ -241,20 +259,14 @@ class NeuronCard:
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def kind(self, config: NeuronConfig) -> KindTable:
-        """The table that describes these neurons.
+    def kind(self, config: NeuronConfig) -> KindLaws:
+        """The laws that describe these neurons.
 
         Raises:
-            InputError: No table was measured with their comparator, clock, slot, bias
-                or swing.
+            InputError: They lie outside the card's box, or none were measured with
+                their comparator's clock.
         """
-        for field in ("i_bias", "t_slot", "swing"):
-            have, want = getattr(self.conditions, field), getattr(config, field)
-            if not math.isclose(have, want, rel_tol=1e-6):
-                raise InputError(
-                    f"Neuron card {self.name!r} was measured at {field} = {have:g}, and"
-                    f" the neuron has {want:g}: measure a card of its own."
-                )
+        self.box.check(config, self.name)
         if config.asynchronous:
             return self.output
         if config.clocks_per_slot == self.hidden.clocks_per_slot:
@@ -266,30 +278,35 @@ class NeuronCard:
         )
 
     def at(self, config: NeuronConfig, field: str) -> float:
-        """One column of the kind's table at the neuron's full scale."""
-        table = self.kind(config)
-        return float(self._interpolate(config, table.v_full, getattr(table, field)))
+        """Value of one of the kind's laws for these neurons."""
+        law = getattr(self.kind(config), field)
+        return float(evaluate(law, operating_point(config)))
 
-    def params(self, config: NeuronConfig) -> NeuronParams:
-        """Behaviour of these neurons, before mismatch (float32)."""
+    def params(
+        self, config: NeuronConfig, point: OperatingPoint | None = None
+    ) -> NeuronParams:
+        """Behaviour of these neurons, before mismatch.
 
-        def column(field: str) -> Float[Array, ""]:
-            return jnp.asarray(self.at(config, field), jnp.float32)
+        Args:
+            config: The neurons; the circuit's `ramp_advance` and `v_shift` are theirs.
+            point: Where the laws are evaluated, to differentiate by; the neurons' own
+                where None.
 
-        def value(x: float) -> Float[Array, ""]:
-            return jnp.asarray(x, jnp.float32)
-
+        Returns:
+            Params in the point's dtype, float32 where None.
+        """
+        laws = self.kind(config)
+        point = operating_point(config) if point is None else point
+        names = (*CROSSING, "pulse_excess", "noise_rms")
+        values = {name: evaluate(getattr(laws, name), point) for name in names}
+        values["offset"] = values["offset"] - (config.ramp_advance - 0.5)
+        like = jnp.zeros_like(values["gain"])
         return NeuronParams(
-            gain=column("gain"),
-            offset=column("offset") - value(config.ramp_advance - 0.5),
-            leak=column("leak"),
-            curve=column("curve"),
-            pulse_excess=column("pulse_excess"),
-            noise_rms=column("noise_rms"),
-            v_full=value(config.v_full),
-            v_shift=value(config.v_shift),
-            t_slot=value(config.t_slot),
-            ramp_advance=value(config.ramp_advance),
+            **values,
+            v_full=point.v_full,
+            v_shift=like + config.v_shift,
+            t_slot=point.t_slot,
+            ramp_advance=like + config.ramp_advance,
         )
 
     def slopes(
@@ -297,41 +314,21 @@ class NeuronCard:
     ) -> tuple[Float[Array, " transistors"], Float[Array, " transistors"]]:
         """Slopes of offset [slots/V] and gain [1/V], as `config.mismatched` orders."""
         self.kind(config)
-        table = self.mismatch.output if config.asynchronous else self.mismatch.hidden
-        offset, gain = (
-            [
-                self._interpolate(config, table.v_full, column[name])
-                for name in config.mismatched
-            ]
-            for column in (table.offset, table.gain)
-        )
-        return jnp.asarray(offset, jnp.float32), jnp.asarray(gain, jnp.float32)
+        laws = self.mismatch.output if config.asynchronous else self.mismatch.hidden
+        point = operating_point(config)
+
+        def column(part: str) -> Float[Array, " transistors"]:
+            terms, rows = getattr(laws, f"{part}_terms"), getattr(laws, part)
+            basis = jnp.stack([evaluate((term,), point) for term in terms])
+            matrix = [rows[name] for name in config.mismatched]
+            return jnp.asarray(matrix, jnp.float32) @ basis
+
+        return column("offset"), column("gain")
 
     def driver_resistance(self, config: NeuronConfig) -> tuple[float, float]:
         """[Ohm] Row drivers on positive and negative rows: inverse to their width."""
         scale = config.r_driver / self.driver.r_driver
         return self.driver.r_pos * scale, self.driver.r_neg * scale
-
-    def _interpolate(self, config: NeuronConfig, grid, column) -> float:
-        """Linear in ln(v_full); outside the grid an error."""
-        v = config.v_full
-        if not grid[0] * (1 - 1e-9) <= v <= grid[-1] * (1 + 1e-9):
-            raise InputError(
-                f"Neuron card {self.name!r} holds from {grid[0]:g} to {grid[-1]:g} V of"
-                f" full scale, and the neuron has {v:g} V: change the layer's full"
-                " scale or measure a wider card."
-            )
-        return float(np.interp(math.log(v), np.log(grid), column))
-
-
-def _columns(table):
-    """(name, values) of every column of a table."""
-    for field in dataclasses.fields(table):
-        value = getattr(table, field.name)
-        if isinstance(value, dict):
-            yield from ((f"{field.name}.{key}", v) for key, v in value.items())
-        elif isinstance(value, tuple):
-            yield field.name, value
 
 
 def with_card(config: NeuronConfig, card: NeuronCard) -> NeuronConfig:

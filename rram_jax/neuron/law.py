@@ -73,12 +73,11 @@ Law = tuple[Term, ...]
 def evaluate(law: Law, point: OperatingPoint) -> Float[Array, "..."]:
     """Value of a law at a point, in the law's own unit."""
     logs = [jnp.log(getattr(point, name) / unit) for name, unit in UNITS.items()]
-    total = 0 * sum(logs)
+    total = jnp.zeros_like(logs[0])
     for term in law:
-        power = sum(
-            getattr(term, name) * log for name, log in zip(UNITS, logs, strict=True)
-        )
-        total = total + term.coefficient * jnp.exp(power)
+        powers = [getattr(term, name) for name in UNITS]
+        exponent = sum(p * log for p, log in zip(powers, logs, strict=True))
+        total = total + term.coefficient * jnp.exp(exponent)
     return total
 
 

@@ -8,6 +8,10 @@ from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.numerics import straight_through
 from rram_jax.types import Array, Float, register_record
 
+SETTLE_STEPS = 3
+"""[-] Fixed-point steps of `settle`: each divides what is left by exp(s / lag), at the
+first decision five and more."""
+
 
 @register_record
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class NeuronParams:
     curve: Float[Array, "..."]
     """[1/V^2] Compression of the pair: its current is gm v (1 - curve v^2)."""
 
+    lag: Float[Array, "..."]
+    """[s] Time constant with which the pair's current follows the reference step."""
+
     pulse_excess: Float[Array, "..."]
     """[slots] Width of an output pulse beyond its code, codes 1 to 14."""
 
@@ -38,10 +45,10 @@ class NeuronParams:
     v_shift: Float[Array, "..."]
     """[V] Reference below v_cm during integration."""
 
-    t_slot: Float[Array, ""]
+    t_slot: Float[Array, "..."]
     """[s] Slot."""
 
-    ramp_advance: Float[Array, ""]
+    ramp_advance: Float[Array, "..."]
     """[slots] From the reference step to the first decision."""
 
 
@@ -53,6 +60,7 @@ def ideal_params(config: NeuronConfig) -> NeuronParams:
         offset=zero,
         leak=zero,
         curve=zero,
+        lag=zero,
         pulse_excess=zero,
         noise_rms=zero,
         v_full=zero + config.v_full,
@@ -68,7 +76,7 @@ def slot_weights(params: NeuronParams) -> Float[Array, "*neurons slots"]:
     Row pulses arrive behind a pulse gate, about as much later than the slot's boundary
     as the clock leads it (`LEAD`), so neither delay appears here.
     """
-    slots_until_ramp = SLOTS + 0.5 - params.ramp_advance - jnp.arange(SLOTS)
+    slots_until_ramp = SLOTS + 0.5 - params.ramp_advance[..., None] - jnp.arange(SLOTS)
     return jnp.exp(-(params.leak * params.t_slot)[..., None] * slots_until_ramp)
 
 
@@ -87,7 +95,25 @@ def ramp(
     safe = jnp.where(small, 1.0, x)
     # log(1 + x) / x, by its series where the quotient would lose digits or be 0 / 0.
     shrink = jnp.where(small, 1 - x / 2 + x * x / 3, jnp.log1p(safe) / safe)
-    return params.gain * charge * shrink + params.offset
+    return settle(params.gain * charge * shrink + params.offset, params)
+
+
+def settle(
+    late: Float[Array, "*batch"], params: NeuronParams
+) -> Float[Array, "*positions"]:
+    """Crossing [slots] of a ramp that would be at `late` if it lagged from the start.
+
+    Behind the reference's step the current is short of its value by exp(-s / lag) after
+    a time s, so that C_int has run back by `s + lag exp(-s / lag) - lag`: late by the
+    lag, which `offset` holds, and by less near the start.
+    """
+    lag = params.lag / params.t_slot
+    before = params.ramp_advance - 0.5  # the step, before position 0
+    start = late + before
+    s = start
+    for _ in range(SETTLE_STEPS):
+        s = start - lag * jnp.exp(-jnp.maximum(s, 0.0) / jnp.maximum(lag, 1e-6))
+    return s - before
 
 
 def crossing(

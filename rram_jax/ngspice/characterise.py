@@ -4,31 +4,42 @@ import dataclasses
 import datetime
 import json
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 from rich.console import Console
 from rich.progress import Progress
 
 from rram_jax.errors import InputError
+from rram_jax.neuron.calibrate import (
+    EXCESS_SHAPES,
+    NOISE_SHAPES,
+    SLOPE_SHAPES,
+    CrossingLaws,
+    Measured,
+    fit_crossings,
+    fit_slopes,
+    judge,
+)
 from rram_jax.neuron.card import (
+    CROSSING,
+    Box,
     Conditions,
     DriverResistance,
-    KindTable,
-    MismatchTable,
+    KindLaws,
+    MismatchLaws,
     NeuronCard,
-    SlopeTable,
+    SlopeLaws,
 )
+from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.law import Law, Term, fit_law
 from rram_jax.ngspice.farm import run_jobs
-from rram_jax.ngspice.measure import (
-    MEASUREMENTS,
-    check_mismatch,
-    measure,
-    process_of,
-)
-from rram_jax.ngspice.plan import CharacterisePlan
+from rram_jax.ngspice.measure import LABELS, check_mismatch, measure, process_of
+from rram_jax.ngspice.plan import C_INT_FITTED, CharacterisePlan
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.testbench import G_ROW, driver_resistance
 from rram_jax.toml_file import parse_record
@@ -55,33 +66,61 @@ def characterise(
     """
     plan = plan or CharacterisePlan()
     _claim(out, plan)
-    # The longest first, so that no worker is left alone with one at the end.
-    keys = [(label, v) for label in MEASUREMENTS for v in plan.v_full]
-    paths = {key: out / f"{key[0]}_{1e6 * key[1]:.0f}uV.json" for key in keys}
-    missing = [key for key in keys if not paths[key].exists()]
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("Columns", total=len(missing))
-
-        def keep(index: int, result: dict) -> None:
-            _write(paths[missing[index]], json.dumps(result, indent=1))
-            progress.advance(task)
-
-        run_jobs(partial(measure, plan), missing, workers=workers, on_done=keep)
-    card = _card(plan, {key: json.loads(paths[key].read_text()) for key in keys})
-    checked = dataclasses.replace(
-        card.mismatch,
-        **{
-            kind: dataclasses.replace(
-                getattr(card.mismatch, kind), **check_mismatch(plan, card, kind)
-            )
-            for kind in KINDS
-        },
+    results = _run(out, partial(measure, plan), _keys(plan), "Columns", workers)
+    card = _card(plan, results)
+    checks = [("mismatch", k) for k in range(len(KINDS))]
+    checked = _run(out, partial(_check, plan, card), checks, "Mismatch", workers)
+    judged = {
+        kind: dataclasses.replace(
+            getattr(card.mismatch, kind), **checked["mismatch", k]
+        )
+        for k, kind in enumerate(KINDS)
+    }
+    card = dataclasses.replace(
+        card, mismatch=dataclasses.replace(card.mismatch, **judged)
     )
-    text = tomli_w.dumps(
-        _rounded(dataclasses.asdict(dataclasses.replace(card, mismatch=checked)))
-    )
+    text = tomli_w.dumps(_rounded(dataclasses.asdict(card)))
     _write(out / f"{plan.name}.toml", text)
     return parse_record(text, NeuronCard, f"neuron card {plan.name}")
+
+
+def _keys(plan: CharacterisePlan) -> list[tuple[str, int]]:
+    """What is measured: a label and the number of an operating point."""
+    points = plan.n_points + plan.n_held_out
+    return [
+        (label, k)
+        for label in LABELS
+        for k in range(plan.n_slopes if label.startswith("slopes") else points)
+    ]
+
+
+def _check(plan: CharacterisePlan, card: NeuronCard, key: tuple[str, int]) -> dict:
+    return check_mismatch(plan, card, KINDS[key[1]])
+
+
+def _run(
+    out: Path,
+    job: Callable[[tuple[str, int]], dict],
+    keys: list[tuple[str, int]],
+    told: str,
+    workers: int | None,
+) -> dict[tuple[str, int], dict]:
+    """Results of all keys; those that are kept in `out` are not measured again."""
+    paths = {key: _path(out, key) for key in keys}
+    missing = [key for key in keys if not paths[key].exists()]
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(told, total=len(missing))
+
+        def keep(index: int, result: dict) -> None:
+            _write(paths[missing[index]], json.dumps(result))
+            progress.advance(task)
+
+        run_jobs(job, missing, workers=workers, on_done=keep)
+    return {key: json.loads(paths[key].read_text()) for key in keys}
+
+
+def _path(out: Path, key: tuple[str, int]) -> Path:
+    return out / f"{key[0]}_{key[1]:02d}.json"
 
 
 def _write(path: Path, text: str) -> None:
@@ -104,68 +143,149 @@ def _claim(out: Path, plan: CharacterisePlan) -> None:
     _write(path, wanted)
 
 
-def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> NeuronCard:
-    """The card of all measurements."""
-
-    def column(label: str, field: str) -> tuple[float, ...]:
-        return tuple(results[label, v][field] for v in plan.v_full)
-
-    tables = {}
-    slopes = {}
-    for kind in KINDS:
-        config = plan.config(kind, plan.v_full[0])
-        own = ("clocks_per_slot", "asynchronous", "window", "v_full")
-        columns = {
-            field.name: column(kind, field.name)
-            for field in dataclasses.fields(KindTable)
-            if field.name not in own
-        }
-        tables[kind] = KindTable(
-            clocks_per_slot=config.clocks_per_slot,
-            asynchronous=config.asynchronous,
-            window=results[kind, plan.v_full[0]]["window"],
-            v_full=plan.v_full,
-            **columns,
-        )
-        offset, gain = (
-            {
-                name: tuple(
-                    results[f"slopes_{kind}", v][part][name] for v in plan.v_full
-                )
-                for name in config.mismatched
-            }
-            for part in ("offset", "gain")
-        )
-        slopes[kind] = SlopeTable(
-            equal=0.0, within_1=0.0, v_full=plan.v_full, offset=offset, gain=gain
-        )
-    config = plan.config("hidden", plan.v_full[0])
-    r_pos, r_neg, r_rest = driver_resistance(config, process=process_of(plan))
+def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> NeuronCard:
+    """The card of all measurements; mismatch is not judged yet."""
+    usual = plan.usual("hidden")
+    r_pos, r_neg, r_rest = driver_resistance(usual, process=process_of(plan))
     return NeuronCard(
         name=plan.name,
         source="Fitted to ngspice testbenches of single columns by `characterise`.",
         conditions=Conditions(
             ngspice=str(ngspice_info().version),
             date=datetime.date.today().isoformat(),
-            i_bias=plan.i_bias,
-            t_slot=plan.t_slot,
-            swing=plan.swing,
             shift_share=plan.shift_share,
-            n_train=plan.n_train,
-            n_test=plan.n_test,
+            n_points=plan.n_points,
+            n_held_out=plan.n_held_out,
+            n_staircases=plan.n_staircases,
             cmos=plan.cmos,
             corner=plan.corner,
             temperature=plan.temperature,
         ),
+        box=Box(
+            i_bias=plan.i_bias,
+            t_slot=plan.t_slot,
+            v_full=plan.v_full,
+            swing=plan.swing,
+            c_int=C_INT_FITTED,
+        ),
         driver=DriverResistance(
-            r_driver=config.r_driver,
+            r_driver=usual.r_driver,
             g_row=G_ROW,
             r_pos=r_pos,
             r_neg=r_neg,
             r_rest=r_rest,
         ),
-        **tables,
-        mismatch=MismatchTable(a_vt=plan.a_vt, **slopes),
+        hidden=_kind(plan, "hidden", results),
+        output=_kind(plan, "output", results),
+        mismatch=MismatchLaws(
+            a_vt=plan.a_vt,
+            hidden=_slopes(plan, "hidden", results),
+            output=_slopes(plan, "output", results),
+        ),
+    )
+
+
+def _kind(
+    plan: CharacterisePlan, kind: str, results: dict[tuple[str, int], dict]
+) -> KindLaws:
+    """The laws of a kind, fitted to its first points and judged at the others."""
+    configs = plan.points(kind)
+    rows = [results[kind, k] for k in range(len(configs))]
+    measured = [measured_point(c, row) for c, row in zip(configs, rows, strict=True)]
+    fitted = slice(0, plan.n_points)
+    laws = fit_crossings(measured[fitted])
+    told = judge(laws, measured[plan.n_points :])
+
+    def law(shapes: tuple[Term, ...], field: str) -> Law:
+        values = np.array([row[field] for row in rows[fitted]])
+        # As shares of themselves: the noise of large currents counts as much.
+        weights = (
+            1 / np.maximum(np.abs(values), 1e-12) if field == "noise_rms" else None
+        )
+        return fit_law(shapes, configs[fitted], values, weights)
+
+    return KindLaws(
+        clocks_per_slot=configs[0].clocks_per_slot,
+        asynchronous=configs[0].asynchronous,
+        gain=laws.gain,
+        offset=laws.offset,
+        leak=laws.leak,
+        curve=laws.curve,
+        lag=laws.lag,
+        pulse_excess=law(EXCESS_SHAPES, "pulse_excess") if kind == "hidden" else (),
+        noise_rms=law(NOISE_SHAPES, "noise_rms"),
+        residual_rms=told["residual_rms"],
+        residual_max=told["residual_max"],
+        equal=told["equal"],
+        within_1=told["within_1"],
+    )
+
+
+POINT = (
+    "i_bias",
+    "t_slot",
+    "v_full",
+    "swing",
+    "c_int",
+    "held_out",
+    "residual_rms",
+    "residual_max",
+    "equal",
+    "within_1",
+    "noise_rms",
+    "pulse_excess",
+)
+"""Columns of a table of operating points, in SI units; residuals in slots."""
+
+
+def point_rows(
+    out: Path, plan: CharacterisePlan, card: NeuronCard, kind: str
+) -> list[dict[str, float]]:
+    """How the card does at every operating point, from the folder's measurements.
+
+    Returns:
+        Values by the names of `POINT`, for each.
+    """
+    laws = getattr(card, kind)
+    laws = CrossingLaws(**{name: getattr(laws, name) for name in CROSSING})
+    rows = []
+    for k, config in enumerate(plan.points(kind)):
+        row = json.loads(_path(out, (kind, k)).read_text())
+        told = judge(laws, [measured_point(config, row)])
+        where = {name: getattr(config, name) for name in POINT[:5]}
+        noise = {name: row[name] for name in POINT[-2:]}
+        rows.append(where | {"held_out": float(k >= plan.n_points)} | told | noise)
+    return rows
+
+
+def measured_point(config: NeuronConfig, row: dict) -> Measured:
+    """A kept measurement, as the fit takes it."""
+    position = [np.nan if x is None else x for x in row["position"]]
+    return Measured(
+        config=config,
+        staircases=np.array(row["staircases"]),
+        position=np.array(position),
+        counts=np.array(row["counts"]),
+    )
+
+
+def _slopes(
+    plan: CharacterisePlan, kind: str, results: dict[tuple[str, int], dict]
+) -> SlopeLaws:
+    """Slopes by transistor; not judged yet."""
+    configs = plan.slope_points(kind)
+    rows = [results[f"slopes_{kind}", k] for k in range(plan.n_slopes)]
+    offset, gain = (
+        fit_slopes(part, configs, [row[part] for row in rows])
+        for part in ("offset", "gain")
+    )
+    return SlopeLaws(
+        equal=0.0,
+        within_1=0.0,
+        offset_terms=SLOPE_SHAPES["offset"],
+        offset=offset,
+        gain_terms=SLOPE_SHAPES["gain"],
+        gain=gain,
     )
 
 

@@ -63,7 +63,7 @@ class ConversionCase:
     """[-] Of the array, two an input."""
 
     t_slot: float = 5e-9
-    """[s] Slot; the card's."""
+    """[s] Slot."""
 
     mismatch: bool = False
     """Every neuron has thresholds of its own, the same draw in both."""
@@ -162,12 +162,9 @@ def _simulate(config: NeuronConfig, job: tuple[np.ndarray, np.ndarray]) -> Colum
 
 def case_config(case: ConversionCase, card: NeuronCard) -> NeuronConfig:
     """The hidden neurons of a case, their common offset cancelled as in a layer."""
-    conditions = card.conditions
     wanted = NeuronConfig(
         v_full=case.v_full,
         t_slot=case.t_slot,
-        i_bias=conditions.i_bias,
-        swing=conditions.swing,
         clocks_per_slot=card.hidden.clocks_per_slot,
     )
     return with_card(wanted, card)

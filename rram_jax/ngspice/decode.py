@@ -12,9 +12,9 @@ from rram_jax.neuron.config import LEAD, V_CM, V_DD, V_PRE, NeuronConfig
 from rram_jax.ngspice.neuron import BLOCKS
 from rram_jax.ngspice.phases import decision_instant, phase_names, ramp_instant
 
-T_SETTLE = 3.5e-9
-"""[s] After the reference's step crossings follow the model to 0.02 slots; 2 ns after
-it they are 0.06 slots early."""
+T_SETTLE = 1.5e-9
+"""[s] Crossings sooner after the reference's step are not looked at: there the model's
+one time constant (`NeuronParams.lag`) no longer holds."""
 
 INNER = ("s", "out", "dum", "q")
 """Nodes of one neuron; the copy `dum` comes with a latch only."""

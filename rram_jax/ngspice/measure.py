@@ -2,22 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.neuron.calibrate import (
-    NeuronFit,
-    fit_crossings,
-    fit_neuron,
-    judge,
-    latch_threshold,
-)
+from rram_jax.neuron.calibrate import crossings, latch_threshold
 from rram_jax.neuron.card import NeuronCard, with_card
 from rram_jax.neuron.cmos import Process, load_cmos_card
-from rram_jax.neuron.config import SLOTS, NeuronConfig
+from rram_jax.neuron.config import SLOTS, T_CLOCK_MIN, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.ngspice.plan import CharacterisePlan
@@ -28,11 +21,14 @@ from rram_jax.ngspice.testbench import (
     simulate_columns,
 )
 
-PER_NEURON = ("gm", "latch", "gate")
-"""Supplies whose energy is a neuron's; the bias is a layer's."""
+PER_DECK = 40
+"""[-] Mismatched neurons that one simulation holds."""
 
-N_REFINE = 6
+N_REFINE = 8
 """[-] Columns that narrow the interval in which the latch's threshold lies."""
+
+MARGIN = 0.04
+"""[slots] By which they reach beyond it: what a straight line may be off."""
 
 GM_LEVELS = (3.0, 12.0)
 """[slots] Crossings at which the gm cell's slopes are measured: offset and gain."""
@@ -53,61 +49,44 @@ def process_of(plan: CharacterisePlan) -> Process:
     return Process(card=card, corner=plan.corner, temperature=plan.temperature)
 
 
-def measure(plan: CharacterisePlan, key: tuple[str, float]) -> dict:
-    """One measurement at one full scale, in a worker."""
-    label, v_full = key
-    return MEASUREMENTS[label](plan, v_full)
+def measure(plan: CharacterisePlan, key: tuple[str, int]) -> dict:
+    """One measurement at one operating point, in a worker."""
+    label, index = key
+    kind = "output" if label.endswith("output") else "hidden"
+    if label.startswith("slopes"):
+        return measure_slopes(plan, plan.slope_points(kind)[index])
+    return measure_point(plan, plan.points(kind)[index], index)
 
 
-def measure_hidden(plan: CharacterisePlan, v_full: float) -> dict:
-    """One column of the hidden kind's table."""
-    return _measure_kind(plan, plan.config("hidden", v_full))
+def measure_point(plan: CharacterisePlan, config: NeuronConfig, index: int) -> dict:
+    """Crossings and counts of random staircases at one operating point, and its noise.
 
-
-def measure_output(plan: CharacterisePlan, v_full: float) -> dict:
-    """One column of the output kind's table."""
-    return _measure_kind(plan, plan.config("output", v_full))
-
-
-def _measure_kind(plan: CharacterisePlan, config: NeuronConfig) -> dict:
-    """Fit on one set of staircases, judge on another with the offset cancelled."""
-    train, test = (
-        np.random.default_rng([plan.seed, part, round(1e6 * config.v_full)])
-        for part in (0, 1)
-    )
-    stairs = random_staircases(train, config, plan.n_train)
-    run = simulate_columns(config, stairs, process=process_of(plan))
-    fit = _fit(stairs, run, config, process_of(plan))
-    used = dataclasses.replace(config, ramp_advance=0.5 + fit.offset)
-    stairs = random_staircases(test, config, plan.n_test)
-    unseen = simulate_columns(used, stairs, process=process_of(plan))
-    measured = unseen.crossings(fit.threshold, used)
-    row = dataclasses.asdict(fit) | judge(fit, stairs, measured, unseen.counts, used)
-    energy = {block: run.energy[block] / plan.n_train for block in PER_NEURON}
-    row |= {f"energy_{block}": value for block, value in energy.items()}
-    return row | {
-        "energy_bias": run.energy["bias"],
+    As a JSON object; a crossing outside the ramp is None, and `bracket` [slots] is how
+    far the counts leave a latch's threshold open.
+    """
+    process = process_of(plan)
+    rng = np.random.default_rng([plan.seed, index, int(config.asynchronous)])
+    stairs = random_staircases(rng, config, plan.n_staircases)
+    run = simulate_columns(config, stairs, process=process)
+    position, counts, bracket = run.position, run.counts, 0.0
+    if position is None:
+        more = _around_threshold(stairs, run, config)
+        extra = simulate_columns(config, more, process=process)
+        stairs = np.concatenate([stairs, more])
+        difference = np.concatenate([run.difference, extra.difference])
+        counts = np.concatenate([counts, extra.counts])
+        threshold, doubt = latch_threshold(difference, counts)
+        position = crossings(difference, threshold, config)
+        bracket = doubt * SLOTS / config.swing
+    return {
+        "config": dataclasses.asdict(config),
+        "staircases": stairs.tolist(),
+        "position": [float(x) if np.isfinite(x) else None for x in position],
+        "counts": counts.tolist(),
+        "bracket": bracket,
         "pulse_excess": _pulse_excess(run),
-        "noise_rms": noise_rms(config, process_of(plan)),
-        "window": run.t_stop,
+        "noise_rms": noise_rms(config, process),
     }
-
-
-def _fit(
-    stairs: np.ndarray, run: ColumnRun, config: NeuronConfig, process: Process
-) -> NeuronFit:
-    """The model's fit; for a latch with more columns around its threshold."""
-    if run.position is not None:
-        return fit_crossings(stairs, run.position, config)
-    first = fit_neuron(stairs, run.difference, run.counts, config)
-    more = _around_threshold(first, config)
-    extra = simulate_columns(config, more, process=process)
-    return fit_neuron(
-        np.concatenate([stairs, more]),
-        np.concatenate([run.difference, extra.difference]),
-        np.concatenate([run.counts, extra.counts]),
-        config,
-    )
 
 
 def noise_rms(config: NeuronConfig, process: Process | None = None) -> float:
@@ -130,38 +109,38 @@ def _pulse_excess(run: ColumnRun) -> float:
     return float(np.mean((run.pulse_width - run.counts)[inner]))
 
 
-def _around_threshold(fit: NeuronFit, config: NeuronConfig) -> np.ndarray:
-    """[N_REFINE, 15, V] Level staircases that fill the doubt about the threshold."""
-    doubt = fit.bracket * SLOTS / config.swing
-    middle = SLOTS // 2 + 0.5
-    share = np.linspace(-1, 1, N_REFINE + 2)[1:-1]
-    return levels(middle + doubt * share, config, fit)
-
-
-def levels(
-    positions: np.ndarray, config: NeuronConfig, fit: NeuronFit | None = None
+def _around_threshold(
+    stairs: np.ndarray, run: ColumnRun, config: NeuronConfig
 ) -> np.ndarray:
-    """[n, 15, V] Constant staircases that cross at `positions` [slots].
+    """[N_REFINE, 15, V] Level staircases that fill the doubt about the threshold."""
+    threshold, doubt = latch_threshold(run.difference, run.counts)
+    position = crossings(run.difference, threshold, config)
+    inside = np.isfinite(position)
+    ideal = SLOTS * (stairs.mean(1) + config.v_shift) / config.v_full
+    line = np.polyfit(position[inside], ideal[inside], 1)
+    reach = doubt * SLOTS / config.swing + MARGIN
+    wanted = SLOTS // 2 + 0.5 + reach * np.linspace(-1, 1, N_REFINE)
+    return levels(np.polyval(line, wanted), config)
 
-    By the fitted model where there is a fit, else by the ideal one.
+
+def levels(positions: np.ndarray, config: NeuronConfig) -> np.ndarray:
+    """[n, 15, V] Constant staircases that an ideal neuron crosses at `positions`."""
+    volts = positions / SLOTS * config.v_full - config.v_shift
+    return np.repeat(volts[:, None], SLOTS, 1)
+
+
+def measure_slopes(plan: CharacterisePlan, config: NeuronConfig) -> dict:
+    """Slopes of offset [slots/V] and gain [1/V], one threshold shift at a time.
+
+    All are measured on crossings: those of the waveform for the gm cell in front of a
+    latch, those of q behind a continuous comparator; a latch's own transistors on its
+    decisions.
     """
-    volts = np.linspace(-0.2, 1.2, 57) * config.v_full - config.v_shift
-    at = SLOTS * (volts + config.v_shift) / config.v_full
-    if fit is not None:
-        stairs = np.repeat(volts[:, None], SLOTS, 1)
-        with jax.enable_x64(True):
-            at = np.asarray(crossing(jnp.asarray(stairs), fit.params(config)))
-    return np.repeat(np.interp(positions, at, volts)[:, None], SLOTS, 1)
-
-
-def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
-    """Slopes of offset and gain of the hidden kind, one threshold shift at a time.
-
-    The gm cell's are measured on the waveform, those of the latch on its decisions.
-    """
-    config = dataclasses.replace(
-        plan.config("hidden", v_full), clocks_per_slot=plan.output_clocks
-    )
+    found = dict(config=dataclasses.asdict(config))
+    if config.asynchronous:
+        return found | _slopes_at_levels(plan, config.mismatched, config)
+    finer = max(int(config.t_slot / T_CLOCK_MIN), 1)
+    config = dataclasses.replace(config, clocks_per_slot=min(finer, plan.output_clocks))
     names = [name for name in config.mismatched if name.startswith("gm_")]
     slopes = _slopes_at_levels(plan, names, config)
 
@@ -180,13 +159,7 @@ def measure_slopes(plan: CharacterisePlan, v_full: float) -> dict:
         slope = float((mean[2 * i] - mean[2 * i + 1]) / (2 * LATCH_SHIFT))
         slopes["offset"] |= {f"latch_{one}": slope, f"latch_{other}": -slope}
         slopes["gain"] |= {f"latch_{one}": 0.0, f"latch_{other}": 0.0}
-    return slopes
-
-
-def measure_output_slopes(plan: CharacterisePlan, v_full: float) -> dict:
-    """The same of the output kind: all of its transistors on q itself."""
-    config = plan.config("output", v_full)
-    return _slopes_at_levels(plan, config.mismatched, config)
+    return found | slopes
 
 
 def _slopes_at_levels(
@@ -232,30 +205,34 @@ def _simulate_cases(
 def check_mismatch(
     plan: CharacterisePlan, card: NeuronCard, kind: str
 ) -> dict[str, float]:
-    """`equal` and `within_1` of a kind's neurons with random thresholds, mid-grid."""
-    v_full = plan.v_full[len(plan.v_full) // 2]
-    config = with_card(plan.config(kind, v_full), card)
-    rng = np.random.default_rng([plan.seed, 2])
+    """`equal` and `within_1` of the usual neuron of a kind with random thresholds."""
+    config = with_card(plan.usual(kind), card)
+    rng = np.random.default_rng([plan.seed, 1 << 16])
     sigma = plan.a_vt / np.sqrt(gate_areas(config))
-    shifts = sigma * rng.standard_normal((plan.n_test, len(sigma)))
-    stairs = random_staircases(rng, config, plan.n_test)
+    shifts = sigma * rng.standard_normal((plan.n_neurons, len(sigma)))
+    stairs = random_staircases(rng, config, plan.n_neurons)
     names = config.mismatched
-    delvto = [dict(zip(names, row.tolist(), strict=True)) for row in shifts]
-    counts = simulate_columns(config, stairs, delvto, process=process_of(plan)).counts
+    counts = []
+    for k in range(0, plan.n_neurons, PER_DECK):
+        part = slice(k, k + PER_DECK)
+        delvto = [dict(zip(names, row.tolist(), strict=True)) for row in shifts[part]]
+        run = simulate_columns(config, stairs[part], delvto, process=process_of(plan))
+        counts.append(run.counts)
     params = card.params(config)
     offset, gain = position_shift(jnp.asarray(shifts, jnp.float32), config, card)
     params = dataclasses.replace(
         params, offset=params.offset + offset, gain=params.gain + gain
     )
     position = crossing(jnp.asarray(stairs, jnp.float32), params)
-    miss = np.abs(np.asarray(to_counts(position, config)) - counts)
+    said = np.asarray(to_counts(position, config))
+    return agreement(said, np.concatenate(counts))
+
+
+def agreement(said: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """`equal` and `within_1`: shares of counts."""
+    miss = np.abs(said - found)
     return {"equal": float(np.mean(miss == 0)), "within_1": float(np.mean(miss <= 1))}
 
 
-MEASUREMENTS: dict[str, Callable[[CharacterisePlan, float], dict]] = {
-    "slopes_hidden": measure_slopes,
-    "slopes_output": measure_output_slopes,
-    "output": measure_output,
-    "hidden": measure_hidden,
-}
-"""What is measured at every full scale, the longest first."""
+LABELS = ("slopes_hidden", "hidden", "slopes_output", "output")
+"""What is measured, the longest first."""

@@ -1,10 +1,26 @@
 """What to measure for a neuron card. Nothing here needs jax."""
 
+import math
 from dataclasses import dataclass
-from itertools import pairwise
+
+import numpy as np
+from scipy.stats import qmc
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
+
+Range = tuple[float, float]
+"""Smallest and largest value; equal ones keep a quantity where it is."""
+
+USUAL = {"i_bias": 20e-6, "t_slot": 5e-9, "v_full": 8e-3, "swing": 0.45}
+"""[A, s, V, V] Neuron that the sizes were drawn for."""
+
+LINE = 8
+"""[-] Points that share the usual bias, slot and swing and differ in full scale: where
+most networks are."""
+
+C_INT_FITTED = 25e-15
+"""[F] With a smaller integration capacitor the latch's kick is no longer small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,17 +30,32 @@ class CharacterisePlan:
     name: str = "gmc-130nm"
     """Name of the card."""
 
-    v_full: tuple[float, ...] = (3e-3, 4.5e-3, 6.5e-3, 9e-3, 12e-3, 16e-3, 22e-3, 30e-3)
-    """[V] Full scales, rising."""
+    i_bias: Range = (5e-6, 40e-6)
+    """[A] Tail currents for which the card shall hold."""
 
-    i_bias: float = 20e-6
-    """[A] Tail current."""
+    t_slot: Range = (2e-9, 10e-9)
+    """[s] Slots."""
 
-    t_slot: float = 5e-9
-    """[s] Slot."""
+    v_full: Range = (3e-3, 30e-3)
+    """[V] Full scales."""
 
-    swing: float = 0.45
-    """[V] Swing of C_int at full scale."""
+    swing: Range = (0.2, 0.5)
+    """[V] Swings of C_int at full scale: with the three above, its capacitor."""
+
+    n_points: int = 40
+    """[-] Operating points of each kind that the laws are fitted to."""
+
+    n_held_out: int = 8
+    """[-] Others, at which they are judged."""
+
+    n_slopes: int = 12
+    """[-] Operating points at which every transistor is shifted, one at a time."""
+
+    n_staircases: int = 16
+    """[-] Of each operating point."""
+
+    n_neurons: int = 100
+    """[-] With random thresholds, which judge the slopes."""
 
     output_clocks: int = 4
     """[-] Edges a slot of the counter behind the output kind's comparator."""
@@ -35,14 +66,8 @@ class CharacterisePlan:
     a_vt: float = 4e-9
     """[V m] Pelgrom's coefficient."""
 
-    n_train: int = 32
-    """[-] Staircases of each fit."""
-
-    n_test: int = 32
-    """[-] Staircases held out, and mismatched neurons that check the slopes."""
-
     seed: int = 0
-    """Of the staircases and of the mismatched neurons."""
+    """Of operating points, staircases and mismatched neurons."""
 
     cmos: str = "cmos-130nm"
     """CMOS card."""
@@ -54,28 +79,87 @@ class CharacterisePlan:
     """[deg C]"""
 
     def __post_init__(self):
-        if len(self.v_full) < 2 or any(a >= b for a, b in pairwise(self.v_full)):
+        for name in USUAL:
+            low, high = getattr(self, name)
+            if not (math.isfinite(high) and 0 < low <= high):
+                raise InputError(
+                    f"{name} of a card is a range, smallest and largest value above 0;"
+                    f" got {low:g} and {high:g}."
+                )
+        least = {"n_points": 4, "n_held_out": 1, "n_slopes": 2, "n_staircases": 8}
+        for name, few in least.items():
+            if getattr(self, name) < few:
+                raise InputError(
+                    f"A card needs {name} of {few} or more; got {getattr(self, name)}."
+                )
+        if self.n_neurons < 8:
             raise InputError(
-                f"A card needs two or more rising full scales; got {self.v_full}."
-            )
-        for kind in ("hidden", "output"):  # what cannot be built is refused here
-            for v_full in self.v_full:
-                self.config(kind, v_full)
-        if min(self.n_train, self.n_test) < 8:
-            raise InputError(
-                "A fit needs 8 staircases or more, and as many held out; got n_train ="
-                f" {self.n_train}, n_test = {self.n_test}."
+                f"A card needs 8 mismatched neurons or more; got {self.n_neurons}."
             )
 
-    def config(self, kind: str, v_full: float) -> NeuronConfig:
-        """The neurons of a kind: `hidden` or `output`."""
+    def usual(self, kind: str) -> NeuronConfig:
+        """The neuron in the middle of things: `USUAL`, moved into the ranges."""
+        return self.config(kind, **self._usual())
+
+    def points(self, kind: str) -> list[NeuronConfig]:
+        """Neurons of every operating point: `n_points` to fit, `n_held_out` to judge.
+
+        The first ones lie on a line of full scales, the others fill the box of the four
+        ranges evenly in their logarithms (Sobol's sequence), without those whose C_int
+        is too small to be built or fitted.
+        """
+        found = []
+        for v_full in self._line():
+            found += self._built(kind, self._usual() | {"v_full": v_full})
+        sequence = qmc.Sobol(len(USUAL), rng=self.seed)
+        while len(found) < self.n_points + self.n_held_out:
+            tried = len(found)
+            for share in sequence.random(64):
+                low, high = np.log([getattr(self, name) for name in USUAL]).T
+                values = np.exp(low + share * (high - low))
+                found += self._built(
+                    kind, dict(zip(USUAL, map(float, values), strict=True))
+                )
+            if len(found) == tried:
+                raise InputError(
+                    "No neuron in these ranges can be built with a C_int of"
+                    f" {C_INT_FITTED:g} F or more: raise t_slot, i_bias or v_full, or"
+                    " lower swing."
+                )
+        return found[: self.n_points + self.n_held_out]
+
+    def slope_points(self, kind: str) -> list[NeuronConfig]:
+        """A third of them on the line of full scales, the others from the box."""
+        points, line = self.points(kind), len(self._line())
+        picked = np.linspace(0, line - 1, max(self.n_slopes // 3, 1)).round()
+        spread = [points[int(k)] for k in dict.fromkeys(picked)]
+        return (spread + points[line:])[: self.n_slopes]
+
+    def config(self, kind: str, **point: float) -> NeuronConfig:
+        """The neurons of a kind, `hidden` or `output`, at an operating point."""
         output = kind == "output"
         return NeuronConfig(
-            v_full=v_full,
-            v_shift=self.shift_share * v_full if output else 0.0,
-            t_slot=self.t_slot,
-            i_bias=self.i_bias,
-            swing=self.swing,
+            **point,
+            v_shift=self.shift_share * point["v_full"] if output else 0.0,
             clocks_per_slot=self.output_clocks if output else 1,
             asynchronous=output,
         )
+
+    def _line(self) -> list[float]:
+        """[V] Full scales of the line; one where the range is a point."""
+        n = min(LINE, self.n_points // 2)
+        return list(dict.fromkeys(np.geomspace(*self.v_full, n).tolist()))
+
+    def _usual(self) -> dict[str, float]:
+        return {
+            name: min(max(value, getattr(self, name)[0]), getattr(self, name)[1])
+            for name, value in USUAL.items()
+        }
+
+    def _built(self, kind: str, point: dict[str, float]) -> list[NeuronConfig]:
+        """The neuron, or none where it cannot be built."""
+        try:
+            config = self.config(kind, **point)
+        except InputError:
+            return []
+        return [config] if config.c_int >= C_INT_FITTED else []

@@ -141,6 +141,7 @@ def _neuron_rows(run, card):
     rows = []
     for k, neuron in enumerate(run.config.neurons):
         kind = "hidden" if k < len(run.config.neurons) - 1 else "output"
+        laws = getattr(card, kind)
 
         def at(field, neuron=neuron):
             return card.at(neuron, field)
@@ -153,11 +154,11 @@ def _neuron_rows(run, card):
                 f" {at('leak') / 1e6:.2f}/us, compression {at('curve'):.0f}/V^2; offset"
                 f" {at('offset'):.2f} slots, cancelled by the ramp's start",
                 "transistors",
-                f"single column, {card.conditions.n_test} staircases that no fit saw,"
-                f" ngspice {card.conditions.ngspice}",
-                f"{percent(at('equal'))} of counts equal, {percent(at('within_1'))}"
-                f" within 1; crossing {at('residual_rms'):.3f} slots rms,"
-                f" {at('residual_max'):.3f} at most",
+                f"single columns at {card.conditions.n_held_out} operating points that"
+                f" no fit saw, ngspice {card.conditions.ngspice}",
+                f"{percent(laws.equal)} of counts equal, {percent(laws.within_1)}"
+                f" within 1; crossing {laws.residual_rms:.3f} slots rms,"
+                f" {laws.residual_max:.3f} at most",
             )
         )
     table, on = card.mismatch, run.config.mismatch

@@ -1,46 +1,107 @@
-"""A neuron card drawn: what its neurons do against their full scale."""
+"""A neuron card drawn: its laws, and how far they are from what was measured."""
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rram_jax.neuron.card import NeuronCard
-from rram_jax.neuron.config import SLOTS
+from rram_jax.neuron.config import SLOTS, NeuronConfig
+from rram_jax.neuron.law import evaluate, operating_point
 from rram_jax.report.figure import COLOURS, new_panels, save_figure, style_axes
 
-PANELS = {
-    "gain": ("gain", 1.0),
-    "offset": ("offset [LSB]", 1.0),
-    "leak": ("leak [1/us]", 1e-6),
-    "curve": ("compression [1/V^2]", 1.0),
-    "noise_rms": ("noise [LSB rms]", None),
-    "residual_rms": ("model's residual [LSB rms]", 1.0),
-    "energy_gm": ("gm cell, a conversion [pJ]", 1e12),
-    "energy_latch": ("comparator, a conversion [pJ]", 1e12),
-}
-"""Columns of a kind's table: axis and factor; None is volts over an LSB."""
+LAWS = {"offset": ("offset [LSB]", 1.0), "leak": ("leak [1/us]", 1e-6)}
+"""Laws over full scale: axis and factor."""
+
+STYLES = {"hidden": "-", "output": "--"}
+"""Of the two kinds' lines."""
 
 KINDS = {"hidden": "hidden: clocked latch", "output": "output: continuous comparator"}
 
 
-def card_figure(card: NeuronCard, path: Path) -> tuple[Path, Path]:
-    """Draw both kinds of neurons; `path` has no suffix. Returns PNG and SVG."""
-    conditions = card.conditions
-    title = (
-        f"{card.name}: {1e6 * conditions.i_bias:g} uA,"
-        f" {1e9 * conditions.t_slot:g} ns slots"
-    )
-    figure, panels = new_panels(title, 2, 4)
-    for axes, (field, (label, factor)) in zip(panels, PANELS.items(), strict=True):
-        for (kind, words), colour in zip(KINDS.items(), COLOURS, strict=False):
-            table = getattr(card, kind)
-            v_full = np.array(table.v_full)
-            values = np.array(getattr(table, field))
-            values = values * (SLOTS / v_full if factor is None else factor)
-            axes.plot(1e3 * v_full, values, "o-", color=colour, ms=3, label=words)
+def card_figure(
+    card: NeuronCard,
+    points: Mapping[str, Sequence[Mapping[str, float]]],
+    path: Path,
+) -> tuple[Path, Path]:
+    """Draw both kinds of neurons.
+
+    Args:
+        card: Its laws are drawn over full scale and bias current, for the shortest,
+            usual and longest slot.
+        points: By kind, the rows of `rram_jax.ngspice.characterise.point_rows`.
+        path: Where to, without a suffix.
+
+    Returns:
+        The PNG and the SVG file.
+    """
+    figure, panels = new_panels(f"Neuron card {card.name}", 2, 3)
+    slots = sorted({*card.box.t_slot, _usual(card).t_slot})
+    v_full = np.geomspace(*card.box.v_full, 40)
+    for axes, (field, (label, factor)) in zip(panels, LAWS.items(), strict=False):
+        for colour, t_slot in zip(COLOURS, slots, strict=False):
+            neurons = [_usual(card, t_slot=t_slot, v_full=float(v)) for v in v_full]
+            inside = [c for c in neurons if c is not None and c.c_int >= card.box.c_int]
+            for kind, style in STYLES.items():
+                law = getattr(getattr(card, kind), field)
+                axes.plot(
+                    [1e3 * c.v_full for c in inside],
+                    [factor * float(evaluate(law, operating_point(c))) for c in inside],
+                    style,
+                    color=colour,
+                    label=f"{1e9 * t_slot:g} ns" if kind == "hidden" else None,
+                )
         style_axes(axes, "full scale [mV]", label)
         axes.set_xscale("log")
-        axes.set_xticks([3, 5, 10, 20, 30], ["3", "5", "10", "20", "30"])
-        axes.minorticks_off()
-    panels[0].legend(frameon=False, fontsize="x-small")
+    panels[0].legend(frameon=False, fontsize="x-small", title="slot")
+
+    i_bias = np.geomspace(*card.box.i_bias, 20)
+    for colour, t_slot in zip(COLOURS, slots, strict=False):
+        neurons = [_usual(card, t_slot=t_slot, i_bias=float(i)) for i in i_bias]
+        inside = [c for c in neurons if c is not None]
+        law = card.hidden.noise_rms
+        noise = [
+            SLOTS * float(evaluate(law, operating_point(c))) / c.v_full for c in inside
+        ]
+        panels[2].plot([1e6 * c.i_bias for c in inside], noise, color=colour)
+    at = f"{1e3 * _usual(card).v_full:g} mV"
+    style_axes(panels[2], "bias current [uA]", f"noise at {at} [LSB rms]")
+    panels[2].set_xscale("log")
+
+    for axes, (field, label) in zip(
+        panels[3:],
+        {
+            "residual_rms": "model's residual [LSB rms]",
+            "residual_max": "largest residual [LSB]",
+            "equal": "counts equal [%]",
+        }.items(),
+        strict=True,
+    ):
+        for (kind, words), colour in zip(KINDS.items(), COLOURS, strict=False):
+            for held_out, marker in ((0, "o"), (1, "s")):
+                rows = [r for r in points[kind] if r["held_out"] == held_out]
+                factor = 100.0 if field == "equal" else 1.0
+                axes.plot(
+                    [1e15 * row["c_int"] for row in rows],
+                    [factor * row[field] for row in rows],
+                    marker,
+                    color=colour,
+                    mfc="none" if not held_out else colour,
+                    ms=3.5,
+                    label=f"{words}{', held out' if held_out else ''}",
+                )
+        style_axes(axes, "C_int [fF]", label)
+        axes.set_xscale("log")
+    panels[3].legend(frameon=False, fontsize="xx-small")
     return save_figure(figure, path)
+
+
+def _usual(card: NeuronCard, **change: float) -> NeuronConfig:
+    """A hidden neuron in the middle of the card's box."""
+    usual = NeuronConfig(v_full=8e-3)
+    inside = {
+        name: float(np.clip(getattr(usual, name), *getattr(card.box, name)))
+        for name in ("i_bias", "t_slot", "v_full", "swing")
+    }
+    return dataclasses.replace(usual, **(inside | change))
