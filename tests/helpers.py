@@ -15,13 +15,16 @@ import tomli_w
 from rram_jax.chip.config import TRIM_PATTERNS, NetworkConfig
 from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.neuron.card import (
+    CROSSING,
+    Box,
     Conditions,
     DriverResistance,
-    KindTable,
-    MismatchTable,
+    KindLaws,
+    MismatchLaws,
     NeuronCard,
-    SlopeTable,
+    SlopeLaws,
 )
+from rram_jax.neuron.law import Term
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 
 GROUND = "v_cm"
@@ -160,21 +163,32 @@ def count_calls(monkeypatch, module, name: str) -> list[None]:
     return calls
 
 
-def neuron_card(**hidden_and_output) -> NeuronCard:
-    """A card of perfect neurons at every full scale; what differs is given by name."""
-    n = 2
-    columns = {
-        f.name: (0.0,) * n for f in dataclasses.fields(KindTable) if f.type != "float"
-    }
-    columns |= {"gain": (1.0,) * n, "v_full": (1e-3, 0.5)}
-    columns |= {name: (value,) * n for name, value in hidden_and_output.items()}
-    columns |= {"clocks_per_slot": 1, "asynchronous": False, "window": 1.8e-7}
+def neuron_card(**hidden_and_output: float) -> NeuronCard:
+    """A card of perfect neurons everywhere; what differs is given by name."""
+    numbers = {name: 0.0 for name in (*CROSSING, "pulse_excess", "noise_rms")}
+    numbers |= {"gain": 1.0} | hidden_and_output
+
+    def kind(clocks: int, *, asynchronous: bool) -> KindLaws:
+        laws = {name: (Term(coefficient=x),) for name, x in numbers.items()}
+        return KindLaws(
+            clocks_per_slot=clocks,
+            asynchronous=asynchronous,
+            **laws,
+            residual_rms=0.0,
+            residual_max=0.0,
+            equal=1.0,
+            within_1=1.0,
+        )
 
     def without_slopes(names):
-        none = {name: (0.0,) * n for name in names}
-        v_full = columns["v_full"]
-        return SlopeTable(
-            equal=1.0, within_1=1.0, v_full=v_full, offset=none, gain=none
+        none, one = {name: (0.0,) for name in names}, (Term(coefficient=1.0),)
+        return SlopeLaws(
+            equal=1.0,
+            within_1=1.0,
+            offset_terms=one,
+            offset=none,
+            gain_terms=one,
+            gain=none,
         )
 
     return NeuronCard(
@@ -183,20 +197,25 @@ def neuron_card(**hidden_and_output) -> NeuronCard:
         conditions=Conditions(
             ngspice="none",
             date="2026-01-01",
-            i_bias=20e-6,
-            t_slot=5e-9,
-            swing=0.45,
             shift_share=0.3,
-            n_train=1,
-            n_test=1,
+            n_points=1,
+            n_held_out=1,
+            n_staircases=1,
+        ),
+        box=Box(
+            i_bias=(1e-6, 1e-3),
+            t_slot=(1e-9, 1e-6),
+            v_full=(1e-3, 0.5),
+            swing=(0.1, 0.6),
+            c_int=15e-15,
         ),
         # Not alike, and the wanted resistance is not the one measured.
         driver=DriverResistance(
             r_driver=16.0, g_row=5e-3, r_pos=15.0, r_neg=18.0, r_rest=16.0
         ),
-        hidden=KindTable(**columns),
-        output=KindTable(**columns | {"clocks_per_slot": 4, "asynchronous": True}),
-        mismatch=MismatchTable(
+        hidden=kind(1, asynchronous=False),
+        output=kind(4, asynchronous=True),
+        mismatch=MismatchLaws(
             a_vt=4e-9,
             hidden=without_slopes(MISMATCHED),
             output=without_slopes(MISMATCHED_ASYNCHRONOUS),
@@ -209,20 +228,17 @@ def with_slopes(
     offset: Callable[[int], float],
     gain: Callable[[int], float] = lambda k: 0.0,
 ) -> NeuronCard:
-    """The card with slopes by the transistor's place in a draw, at every full scale."""
+    """The card with slopes by the transistor's place in a draw, at every point."""
 
-    def changed(table: SlopeTable) -> SlopeTable:
+    def changed(laws: SlopeLaws) -> SlopeLaws:
         slopes = {
-            part: {
-                name: (of(k),) * len(table.v_full)
-                for k, name in enumerate(getattr(table, part))
-            }
+            part: {name: (of(k),) for k, name in enumerate(getattr(laws, part))}
             for part, of in (("offset", offset), ("gain", gain))
         }
-        return dataclasses.replace(table, **slopes)
+        return dataclasses.replace(laws, **slopes)
 
     kinds = {kind: getattr(card.mismatch, kind) for kind in ("hidden", "output")}
-    new = {kind: changed(table) for kind, table in kinds.items()}
+    new = {kind: changed(laws) for kind, laws in kinds.items()}
     return dataclasses.replace(card, mismatch=dataclasses.replace(card.mismatch, **new))
 
 

@@ -115,8 +115,8 @@ class CharacterisePlan:
         while len(found) < self.n_points + self.n_held_out:
             tried = len(found)
             for share in sequence.random(64):
-                low, high = np.log([getattr(self, name) for name in USUAL]).T
-                values = np.exp(low + share * (high - low))
+                low, high = np.array([getattr(self, name) for name in USUAL]).T
+                values = low * (high / low) ** share
                 found += self._built(
                     kind, dict(zip(USUAL, map(float, values), strict=True))
                 )

@@ -1,46 +1,50 @@
-"""A neuron card of two columns, with another number in every place."""
+"""A neuron card of short laws, with another number in every place."""
 
 from rram_jax.neuron.card import (
+    Box,
     Conditions,
     DriverResistance,
-    KindTable,
-    MismatchTable,
+    KindLaws,
+    MismatchLaws,
     NeuronCard,
-    SlopeTable,
+    SlopeLaws,
 )
+from rram_jax.neuron.law import Term
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 
 
-def small_table(clocks: int) -> KindTable:
-    return KindTable(
+def term(coefficient: float, **exponents: float) -> Term:
+    return Term(coefficient=coefficient, **exponents)
+
+
+def small_kind(clocks: int) -> KindLaws:
+    """At 20 uA, 5 ns and 8 mV: gain 1.01, offset 0.1 + 0.1 * clocks, leak 0.75 / us."""
+    return KindLaws(
         clocks_per_slot=clocks,
         asynchronous=clocks > 1,
-        window=185e-9,
-        v_full=(4e-3, 16e-3),
-        gain=(1.02, 1.0),
-        offset=(0.4, 0.1 * clocks),
-        leak=(1.2e6, 0.3e6),
-        curve=(10.0, 18.0),
-        pulse_excess=(-0.01, -0.02),
-        noise_rms=(70e-6, 72e-6),
-        residual_rms=(0.01, 0.003),
-        residual_max=(0.02, 0.007),
-        equal=(0.97, 1.0),
-        within_1=(1.0, 1.0),
-        energy_gm=(14e-12, 15e-12),
-        energy_latch=(2.5e-12, 2.6e-12),
-        energy_gate=(2e-12, 2.1e-12),
-        energy_bias=(27e-12, 28e-12),
+        gain=(term(1.0), term(0.01, v_full=-1.0)),
+        offset=(term(0.1), term(0.1 * clocks, t_slot=-1.0)),
+        leak=(term(0.75e6, v_full=-1.0, t_slot=-1.0),),
+        curve=(term(16.0),),
+        lag=(term(1.2e-9),),
+        pulse_excess=(term(-0.01),),
+        noise_rms=(term(60e-6, i_bias=-0.5, t_slot=-0.5),),
+        residual_rms=0.01,
+        residual_max=0.02,
+        equal=0.97,
+        within_1=1.0,
     )
 
 
-def small_slopes(names: tuple[str, ...], equal: float) -> SlopeTable:
-    return SlopeTable(
+def small_slopes(names: tuple[str, ...], equal: float) -> SlopeLaws:
+    """At 8 mV: offset 1.5 i - 5, gain 0.05 i, by the transistor's place i."""
+    return SlopeLaws(
         equal=equal,
         within_1=1.0,
-        v_full=(4e-3, 16e-3),
-        offset={name: (-10.0 + i, 2.0 * i) for i, name in enumerate(names)},
-        gain={name: (0.1 * i, 0.0) for i, name in enumerate(names)},
+        offset_terms=(term(1.0), term(1.0, v_full=1.0)),
+        offset={name: (-5.0 + 0.5 * i, 1.0 * i) for i, name in enumerate(names)},
+        gain_terms=(term(1.0, v_full=-1.0),),
+        gain={name: (0.05 * i,) for i, name in enumerate(names)},
     )
 
 
@@ -51,19 +55,24 @@ def small_card() -> NeuronCard:
         conditions=Conditions(
             ngspice="46",
             date="2026-11-24",
-            i_bias=20e-6,
-            t_slot=5e-9,
-            swing=0.45,
             shift_share=0.3,
-            n_train=32,
-            n_test=32,
+            n_points=8,
+            n_held_out=2,
+            n_staircases=16,
+        ),
+        box=Box(
+            i_bias=(10e-6, 40e-6),
+            t_slot=(4e-9, 10e-9),
+            v_full=(4e-3, 16e-3),
+            swing=(0.2, 0.5),
+            c_int=50e-15,
         ),
         driver=DriverResistance(
             r_driver=16.0, g_row=4e-3, r_pos=15.8, r_neg=16.2, r_rest=15.9
         ),
-        hidden=small_table(1),
-        output=small_table(4),
-        mismatch=MismatchTable(
+        hidden=small_kind(1),
+        output=small_kind(4),
+        mismatch=MismatchLaws(
             a_vt=4e-9,
             hidden=small_slopes(MISMATCHED, 0.98),
             output=small_slopes(MISMATCHED_ASYNCHRONOUS, 0.96),

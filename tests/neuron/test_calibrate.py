@@ -6,77 +6,121 @@ import numpy as np
 import pytest
 
 from rram_jax.neuron.calibrate import (
-    NeuronFit,
+    SLOPE_SHAPES,
+    CrossingLaws,
+    Measured,
     crossings,
     fit_crossings,
-    fit_neuron,
+    fit_slopes,
     judge,
     latch_threshold,
 )
 from rram_jax.neuron.config import SLOTS, NeuronConfig
+from rram_jax.neuron.law import Term, evaluate, operating_point
 from rram_jax.neuron.model import crossing
+from tests.neuron.cards import term
 
-TRUTH = NeuronFit(
-    gain=1.013, offset=0.31, leak=6e5, curve=22.0, threshold=-3e-3, bracket=0.0
+TRUTH = CrossingLaws(
+    gain=(term(1.01), term(0.004, c_total=-1)),
+    offset=(term(0.2), term(0.15, t_slot=-1), term(-0.03, v_full=-1)),
+    leak=(term(6e5, i_bias=1, c_total=-1),),
+    curve=(term(22.0),),
+    lag=(term(1.1e-9),),
 )
-CONFIG = NeuronConfig(v_full=12e-3, clocks_per_slot=4, v_shift=3e-3)
 
 
-def observed(config, n=60, seed=2):
-    """What a testbench would say of a neuron that is exactly `TRUTH`."""
+def observed(n_points=14, n=20, seed=2):
+    """What a testbench would say of neurons that are exactly `TRUTH`."""
     rng = np.random.default_rng(seed)
-    stairs = rng.uniform(-3e-3, 9e-3, (n, 1)) + 4e-3 * rng.standard_normal((n, SLOTS))
-    with jax.enable_x64(True):
-        position = crossing(jnp.asarray(stairs), TRUTH.params(config))
+    found = []
+    for _ in range(n_points):
+        v_full = rng.uniform(6e-3, 25e-3)
+        config = NeuronConfig(
+            v_full=v_full,
+            v_shift=0.2 * v_full,
+            i_bias=rng.uniform(10e-6, 40e-6),
+            t_slot=rng.uniform(3e-9, 9e-9),
+            swing=rng.uniform(0.25, 0.5),
+            clocks_per_slot=4,
+            asynchronous=True,
+        )
+        stairs = v_full * (
+            rng.uniform(-0.1, 0.75, (n, 1)) + 0.4 * rng.standard_normal((n, SLOTS))
+        )
+        with jax.enable_x64(True):
+            position = crossing(jnp.asarray(stairs), TRUTH.params(config))
         position = np.asarray(position)
-    edges = 0.5 + np.arange(config.decisions) / config.clocks_per_slot
-    difference = 0.03 * (position[:, None] - edges) + TRUTH.threshold
-    counts = (difference > TRUTH.threshold).sum(1)
-    return stairs, difference, counts, position
+        edges = 0.5 + np.arange(config.decisions) / config.clocks_per_slot
+        found.append(
+            Measured(
+                config=config,
+                staircases=stairs,
+                position=np.where(position > 0.5, position, np.nan),
+                counts=(position[:, None] > edges).sum(1),
+            )
+        )
+    return found
 
 
-@pytest.mark.parametrize("advance", [0.5, 0.81])
-def test_a_known_neuron_is_found_again(advance):
-    config = dataclasses.replace(CONFIG, ramp_advance=advance)
-    stairs, difference, counts, _ = observed(config)
-    fit = fit_neuron(stairs, difference, counts, config)
-    # Within the doubt about the threshold, which moves offsets only.
-    assert fit.threshold == pytest.approx(TRUTH.threshold, abs=fit.bracket)
-    assert fit.bracket < 0.5e-3
-    assert fit.offset == pytest.approx(TRUTH.offset, abs=fit.bracket / 0.03 + 1e-3)
-    assert fit.gain == pytest.approx(TRUTH.gain, abs=1e-3)
-    assert fit.leak == pytest.approx(TRUTH.leak, rel=0.02)
-    assert fit.curve == pytest.approx(TRUTH.curve, abs=1.0)
+@pytest.fixture(scope="module")
+def fitted():
+    return fit_crossings(observed())
 
 
-def test_crossings_alone_tell_the_same_neuron():
-    stairs, _, _, position = observed(CONFIG)
-    position = np.where(np.arange(len(position)) < 3, np.nan, position)
-    fit = fit_crossings(stairs, position, CONFIG)
-    assert fit.threshold == fit.bracket == 0
-    # Without doubt about a threshold, but for the prior on the curve.
-    assert fit.offset == pytest.approx(TRUTH.offset, abs=1e-3)
-    assert fit.gain == pytest.approx(TRUTH.gain, abs=1e-3)
+def test_known_laws_are_found_again(fitted):
+    """By value: the shapes hold more terms than the truth has."""
+    for m in observed(seed=5):
+        point = operating_point(m.config)
+        for name, within in (
+            ("gain", 1e-3),
+            ("offset", 5e-3),
+            ("leak", 6e3),
+            ("curve", 1.0),
+            ("lag", 0.1e-9),
+        ):
+            got, true = (
+                float(evaluate(getattr(laws, name), point)) for laws in (fitted, TRUTH)
+            )
+            assert got == pytest.approx(true, abs=within), name
 
 
 def test_an_earlier_ramp_takes_the_offset_away():
-    config = dataclasses.replace(CONFIG, ramp_advance=0.81)
-    # float32: two numbers below one.
-    assert float(TRUTH.params(config).offset) == pytest.approx(0, abs=1e-7)
-    assert float(TRUTH.params(CONFIG).offset) == pytest.approx(0.31, abs=1e-7)
+    config = NeuronConfig(v_full=8e-3)
+    later = dataclasses.replace(config, ramp_advance=0.81)
+    # float32: two numbers below one. 0.2 + 0.15 - 0.03 at 5 ns and 8 mV.
+    assert float(TRUTH.params(config).offset) == pytest.approx(0.32, abs=1e-6)
+    assert float(TRUTH.params(later).offset) == pytest.approx(0.01, abs=1e-6)
 
 
-def test_a_fit_is_judged_on_counts_and_crossings():
-    stairs, difference, counts, _ = observed(CONFIG, seed=3)
-    measured = crossings(difference, TRUTH.threshold, CONFIG)
-    says = judge(TRUTH, stairs, measured, counts, CONFIG)
+def test_laws_are_judged_on_counts_and_crossings():
+    says = judge(TRUTH, observed(3, seed=3))
     assert says["equal"] == says["within_1"] == 1
-    assert says["residual_max"] < 1e-9  # of crossings made by the same formula
-    worse = dataclasses.replace(TRUTH, offset=TRUTH.offset + 0.2)
-    says = judge(worse, stairs, measured, counts, CONFIG)
-    assert says["residual_rms"] == pytest.approx(0.2, rel=1e-6)
+    assert says["residual_max"] < 1e-6  # of crossings made by the same formula
+    worse = dataclasses.replace(TRUTH, offset=(*TRUTH.offset, Term(coefficient=0.2)))
+    says = judge(worse, observed(3, seed=3))
+    # The lag near the ramp's start takes some of a shift away.
+    assert says["residual_rms"] == pytest.approx(0.2, rel=0.1)
     assert 0.05 < says["equal"] < 0.5  # 0.2 slots are 0.8 clocks
     assert says["within_1"] == 1
+
+
+def test_slopes_of_transistors_are_laws_of_their_own():
+    configs = [m.config for m in observed(9, n=1, seed=6)]
+    true = {"a": (2.0, -0.5, 0.1, 0.03, 0.4), "b": (0.0, 0.0, 0.0, 1.0, -2.0)}
+    terms = SLOPE_SHAPES["offset"]
+    values = [
+        {
+            name: sum(
+                x * float(evaluate((shape,), operating_point(config)))
+                for x, shape in zip(row, terms, strict=True)
+            )
+            for name, row in true.items()
+        }
+        for config in configs
+    ]
+    found = fit_slopes("offset", configs, values)
+    for name, row in true.items():
+        assert found[name] == pytest.approx(row, abs=2e-3)
 
 
 def test_crossings_lie_between_the_edges():
