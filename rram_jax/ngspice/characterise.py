@@ -266,6 +266,7 @@ def measured_point(config: NeuronConfig, row: dict) -> Measured:
         staircases=np.array(row["staircases"]),
         position=np.array(position),
         counts=np.array(row["counts"]),
+        bracket=row["bracket"],
     )
 
 

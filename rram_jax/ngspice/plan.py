@@ -19,6 +19,10 @@ LINE = 8
 """[-] Points that share the usual bias, slot and swing and differ in full scale: where
 most networks are."""
 
+RAMP_ADVANCE = 0.8
+"""[slots] From the reference step to the first decision, about what `with_card` makes
+of it, so that the ramp has settled as far as in a network."""
+
 C_INT_FITTED = 25e-15
 """[F] With a smaller integration capacitor the latch's kick is no longer small."""
 
@@ -143,6 +147,7 @@ class CharacterisePlan:
             v_shift=self.shift_share * point["v_full"] if output else 0.0,
             clocks_per_slot=self.output_clocks if output else 1,
             asynchronous=output,
+            ramp_advance=RAMP_ADVANCE,
         )
 
     def _line(self) -> list[float]:

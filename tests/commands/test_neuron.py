@@ -12,6 +12,7 @@ from rram_jax.commands import (
     neuron_verify,
 )
 from rram_jax.neuron.card import load_neuron_card
+from rram_jax.ngspice.characterise import POINT
 from rram_jax.ngspice.conversions import Conversions
 from rram_jax.ngspice.environment import EnvironmentPoint
 
@@ -153,9 +154,9 @@ def raw_linearity_of_few(config, *, workers, on_done):
         (["characterise", "--all"], "all belongs to `neuron verify`"),
         (["transistors", "--workers", "2"], "workers belongs to `neuron characterise"),
         (["verify", "--patterns", "0"], "patterns must be 1 to 100000"),
-        (["characterise", "--v-full", "4e-3"], "two or more rising full scales"),
-        (["characterise", "--t-slot", "1e-9"], "clock period of"),
-        (["characterise", "--n-test", "3"], "8 staircases or more"),
+        (["characterise", "--v-full", "9e-3", "4e-3"], "v_full of a card is a range"),
+        (["characterise", "--t-slot", "0", "1e-9"], "t_slot of a card is a range"),
+        (["characterise", "--n-staircases", "3"], "n_staircases of 8 or more"),
     ],
 )
 def test_settings_that_do_not_serve_are_refused(asked, told, capsys):
@@ -180,6 +181,8 @@ def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypat
     """With the testbench's numbers made up; the bench itself has tests of its own."""
     card = load_neuron_card()
 
+    rows = [dict.fromkeys(POINT, 0.01 * (1 + k)) | {"held_out": k} for k in range(2)]
+
     def made_up(out, plan, workers):
         assert plan.v_full == (4e-3, 8e-3)
         assert workers == 1
@@ -187,6 +190,7 @@ def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypat
         (out / f"{plan.name}.toml").write_text(tomli_w.dumps(dataclasses.asdict(mine)))
         return mine
 
+    monkeypatch.setattr(neuron_characterise, "point_rows", lambda *a: rows)
     monkeypatch.setattr(neuron_characterise, "characterise", made_up)
     monkeypatch.setattr(
         neuron_characterise, "measure_environments", lambda *a, **k: ENVIRONMENTS
@@ -197,12 +201,12 @@ def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypat
     asked = ["neuron", "characterise", "--config", str(settings), "--out", str(out)]
     assert main([*asked, "--json", str(numbers)]) == 0
     told = capsys.readouterr().out
-    assert "mine, hidden neurons" in told
+    assert "mine: crossings [slots] and counts" in " ".join(told.split())
     found = json.loads(numbers.read_text())
-    assert found["hidden"]["gain"] == list(card.hidden.gain)
+    assert found["hidden"]["residual_rms"] == card.hidden.residual_rms
     assert found["output"]["mismatch_equal"] == card.mismatch.output.equal
     rows = list(csv.DictReader((out / "hidden.csv").read_text().splitlines()))
-    assert [float(r["leak"]) for r in rows] == list(card.hidden.leak)
+    assert [float(r["c_int"]) for r in rows] == [0.01, 0.02]
     assert (out / "card.png").stat().st_size > 20_000
     assert "gain over temperature 2.00 %" in told
     assert found["environment"]["gain_over_both"] == pytest.approx(0.02)

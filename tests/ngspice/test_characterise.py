@@ -41,6 +41,7 @@ def invented(key):
         "staircases": stairs.tolist(),
         "position": [None, *position[1:].tolist()],
         "counts": np.asarray(to_counts(jnp.asarray(position), config)).tolist(),
+        "bracket": 0.0,
         "noise_rms": 50e-6 * (config.i_bias / 20e-6 * config.t_slot / 5e-9) ** -0.5,
         "pulse_excess": -0.02,
     }
