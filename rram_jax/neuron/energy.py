@@ -81,15 +81,12 @@ class KindEnergy:
 class DriverEnergy:
     """What one pulse costs, whatever its length: gates are charged once.
 
-    With n pairs of row drivers of on-resistance r behind a pulse gate, `n (stage +
-    switch / r)`, and for its first stages `first n^(2/3)`.
+    With n pairs of row drivers of on-resistance r, `n (stage + switch / r)`: the stages
+    before them grow with n, and the drivers' gates with 1 / r.
     """
 
-    gate_first: float
-    """[J] First stages of a pulse gate."""
-
     gate_stage: float
-    """[J] Its last stages, a pair of drivers."""
+    """[J] Pulse gate, a pair of drivers."""
 
     gate_switch: float
     """[J Ohm] Gates of a pair of row drivers behind it, times their resistance."""
@@ -243,8 +240,7 @@ def gate_energy(
         r_driver: [Ohm] On-resistance of the row drivers, above 0.
         n_drivers: Pairs of row drivers behind the gate.
     """
-    stages = n_drivers * (driver.gate_stage + driver.gate_switch / r_driver)
-    return driver.gate_first * n_drivers ** (2 / 3) + stages
+    return n_drivers * (driver.gate_stage + driver.gate_switch / r_driver)
 
 
 def buffer_energy(

@@ -221,8 +221,8 @@ def fit_energy(
     Args:
         points: Neurons of each kind, `hidden` and `output`.
         measured: What `measure_energy` says of each.
-        drivers: (resistance [Ohm], pairs of drivers, what `measure_drivers` says), at
-            three or more points.
+        drivers: (resistance [Ohm], pairs of drivers, what `measure_drivers` says), of
+            two resistances or more.
 
     Raises:
         InputError: There are too few points.
@@ -290,21 +290,17 @@ def _joint_fit(parts, points, values, scale) -> list[Law]:
 
 
 def _fit_drivers(drivers) -> DriverEnergy:
+    if len(drivers) < 2:
+        raise InputError(
+            "The energies of row drivers need two measurements or more; got"
+            f" {len(drivers)}."
+        )
     r, n = (np.array([row[k] for row in drivers], float) for k in (0, 1))
-    first = {"gate": [n ** (2 / 3)], "buffer": []}
     out = {}
-    for block, more in first.items():
-        columns = np.stack([*more, n, n / r], 1)
-        if len(r) < columns.shape[1]:
-            raise InputError(
-                "The energies of row drivers need three measurements or more; got"
-                f" {len(r)}."
-            )
+    for block in ("gate", "buffer"):
         values = np.array([row[2][block] for row in drivers])
-        weighted = columns / values[:, None]
-        length = np.linalg.norm(weighted, axis=0)
-        best, *_ = np.linalg.lstsq(weighted / length, np.ones(len(r)), rcond=None)
-        names = ("first", "stage", "switch")[-columns.shape[1] :]
-        for name, value in zip(names, best / length, strict=True):
-            out[f"{block}_{name}"] = float(value)
+        columns = np.stack([n, n / r], 1) / values[:, None]
+        length = np.linalg.norm(columns, axis=0)
+        best, *_ = np.linalg.lstsq(columns / length, np.ones(len(r)), rcond=None)
+        out[f"{block}_stage"], out[f"{block}_switch"] = map(float, best / length)
     return DriverEnergy(**out)
