@@ -71,6 +71,12 @@ _CURRENT = _term(i_bias=1)
 _CHARGE = _term(i_bias=1, v_full=1, t_slot=1)
 """Of C_int over its swing: gm v_full 15 t_slot."""
 
+_SWING = _term(i_bias=1, v_full=1, t_slot=1, c_total=-1)
+"""Of C_int: the latch decides at a lower common mode where it swings more."""
+
+_KICK = _term(c_total=-1)
+"""Of the latch on C_int and its copy."""
+
 _SHAPES = {
     "integrator": BlockShape(power=(_CURRENT,), pulse=(_CHARGE,)),
     "auto_zero": BlockShape(power=(_CURRENT,)),
@@ -81,13 +87,15 @@ _SHAPES = {
 SHAPES = {
     "hidden": _SHAPES
     | {
-        "comparator": BlockShape(event=(_term(),), pulse=(_term(),)),
-        "clock": BlockShape(event=(_term(),)),
+        "comparator": BlockShape(
+            event=(_term(), _SWING, _KICK), pulse=(_term(), _SWING)
+        ),
+        "clock": BlockShape(event=(_term(), _term(c_total=1))),
     },
     "output": _SHAPES
     | {
         "comparator": BlockShape(
-            power=(_term(),), event=(_term(),), pulse=(_term(t_slot=1),)
+            power=(_term(), _SWING), event=(_term(),), pulse=(_term(t_slot=1),)
         ),
         "clock": BlockShape(event=(_term(), _term(c_total=1))),
     },
