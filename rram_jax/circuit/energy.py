@@ -153,6 +153,7 @@ def shared_levels(layers: list[ArrayEnergy]) -> ArrayEnergy:
     Energies add; a peak is the largest of any layer, since pulses of two layers are
     never high together.
     """
+
     def join(name):
         parts = jnp.stack([getattr(layer, name) for layer in layers])
         return parts.sum(0) if name in ("reference", "regulated") else parts.max(0)

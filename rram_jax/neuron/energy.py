@@ -78,24 +78,55 @@ class KindEnergy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriverEnergy:
-    """What one pulse costs, whatever its length: gates are charged once.
+class DriverLaw:
+    """What one pulse costs, whatever its length, a pair of row drivers.
 
-    With n pairs of row drivers of on-resistance r, `n (stage + switch / r)`: the stages
-    before them grow with n, and the drivers' gates with 1 / r.
+    `constant + width / r + overlap / r^2`, r the on-resistance of the drivers: their
+    gates grow with 1 / r, and so does the time in which a driver's old and new switch
+    are both on, for it is their gates that slow the edge down.
     """
 
-    gate_stage: float
-    """[J] Pulse gate, a pair of drivers."""
+    constant: float
+    """[J]"""
 
-    gate_switch: float
-    """[J Ohm] Gates of a pair of row drivers behind it, times their resistance."""
+    width: float
+    """[J Ohm]"""
 
-    buffer_stage: float
-    """[J] Input buffer, a pair of drivers."""
+    overlap: float = 0.0
+    """[J Ohm^2]"""
 
-    buffer_switch: float
-    """[J Ohm] Gates of a pair of row drivers behind it, times their resistance."""
+    def __post_init__(self):
+        if not all(map(math.isfinite, dataclasses.astuple(self))):
+            raise InputError(
+                "The energies of row drivers (energy.driver) are finite, in J, J Ohm"
+                f" and J Ohm^2; got {self}."
+            )
+
+    def at(
+        self, r_driver: Float[Array, ""] | float, n_drivers: int = 1
+    ) -> Float[Array, ""] | float:
+        """[J] A pulse of `n_drivers` pairs of row drivers of `r_driver` ohms."""
+        each = self.constant + (self.width + self.overlap / r_driver) / r_driver
+        return n_drivers * each
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverEnergy:
+    """What one pulse of a pair of rows costs beside the array's currents."""
+
+    gate: DriverLaw
+    """Pulse gate of a hidden neuron and the row drivers' gates, from V_DD."""
+
+    buffer: DriverLaw
+    """Buffer of an input or bias row and the row drivers' gates, from V_DD."""
+
+    edge_reference: DriverLaw
+    """Both edges, at the levels of the rows: a driver's old and new switch are on
+    together for some 40 ps, and their gates' charge passes through."""
+
+    edge_regulated: DriverLaw
+    """The same from V_DD if linear regulators without capacitors make the levels: the
+    largest part is the gates' charge, which flows out of v_cm and back into it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +136,6 @@ class EnergyLaws:
     hidden: KindEnergy
     output: KindEnergy
     driver: DriverEnergy
-
-    def __post_init__(self):
-        values = dataclasses.astuple(self.driver)
-        if not all(math.isfinite(x) and x >= 0 for x in values):
-            raise InputError(
-                "The energies of row drivers (energy.driver) are finite and 0 or more,"
-                f" in J and J Ohm; got {values}."
-            )
 
     def kind(self, config: NeuronConfig) -> KindEnergy:
         """The laws of these neurons."""
@@ -179,9 +202,7 @@ def phase_times(point: OperatingPoint, config: NeuronConfig) -> PhaseTimes:
     )
 
 
-def conversion_time(
-    point: OperatingPoint, config: NeuronConfig
-) -> Float[Array, "..."]:
+def conversion_time(point: OperatingPoint, config: NeuronConfig) -> Float[Array, "..."]:
     """[s] Period of conversions: `NeuronConfig.t_period`, differentiable."""
     return phase_times(point, config).period
 
@@ -215,7 +236,11 @@ def neuron_energy(
             next array. Output neurons drive none.
     """
     pulse = (codes > 0).astype(jnp.result_type(point.i_bias))
-    kind, times, events = laws.kind(config), phase_times(point, config), events_of(config)
+    kind, times, events = (
+        laws.kind(config),
+        phase_times(point, config),
+        events_of(config),
+    )
     names = [f.name for f in dataclasses.fields(NeuronEnergy) if f.name != "gate"]
     blocks = {}
     for name in names:
@@ -225,29 +250,10 @@ def neuron_energy(
             + evaluate(block.event, point) * events.get(name, 1)
             + evaluate(block.pulse, point) * pulse
         )
-    drives = 0 if config.asynchronous else 1
-    one = gate_energy(laws.driver, config.r_driver, n_drivers)
-    return NeuronEnergy(**blocks, gate=drives * one * pulse + 0 * point.i_bias)
-
-
-def gate_energy(
-    driver: DriverEnergy, r_driver: Float[Array, ""] | float, n_drivers: int = 1
-) -> Float[Array, ""] | float:
-    """[J] Of one pulse of a hidden neuron: pulse gate and row drivers' gates.
-
-    Args:
-        driver: Of the card.
-        r_driver: [Ohm] On-resistance of the row drivers, above 0.
-        n_drivers: Pairs of row drivers behind the gate.
-    """
-    return n_drivers * (driver.gate_stage + driver.gate_switch / r_driver)
-
-
-def buffer_energy(
-    driver: DriverEnergy, r_driver: Float[Array, ""] | float, n_drivers: int = 1
-) -> Float[Array, ""] | float:
-    """[J] Of one pulse of an input or bias row: buffer and row drivers' gates."""
-    return n_drivers * (driver.buffer_stage + driver.buffer_switch / r_driver)
+    one = 0.0
+    if not config.asynchronous:
+        one = laws.driver.gate.at(config.r_driver, n_drivers)
+    return NeuronEnergy(**blocks, gate=one * pulse + 0 * point.i_bias)
 
 
 def bias_energy(
@@ -267,7 +273,9 @@ def waiting_power(
     time waits for the rest of it. Its bias block's power is to be added once.
     """
     kind = laws.kind(config)
-    return evaluate(kind.auto_zero.power, point) + evaluate(kind.comparator.power, point)
+    return evaluate(kind.auto_zero.power, point) + evaluate(
+        kind.comparator.power, point
+    )
 
 
 def blocks_of(kind: KindEnergy) -> Iterator[tuple[str, BlockLaw]]:

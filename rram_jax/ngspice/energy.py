@@ -28,6 +28,7 @@ from rram_jax.neuron.energy import (
     T_GAP,
     BlockLaw,
     DriverEnergy,
+    DriverLaw,
     EnergyLaws,
     KindEnergy,
     events_of,
@@ -35,6 +36,7 @@ from rram_jax.neuron.energy import (
 )
 from rram_jax.neuron.law import Law, Term, evaluate, operating_point
 from rram_jax.ngspice.cmos import with_instances
+from rram_jax.ngspice.decode import DeckPlan
 from rram_jax.ngspice.neuron import (
     OPTIONS,
     driver_instance,
@@ -49,6 +51,9 @@ from rram_jax.ngspice.testbench import G_ROW, column_deck
 
 ACTIVE_CODES = (3, 6, 10, 13)
 """[-] Codes above 0 whose energies are averaged."""
+
+PULSES = (5e-9, 10e-9)
+"""[s] Lengths of pulses that tell a driver's edges from its row's current."""
 
 PULSE = "_pulse"
 """Ends the name of what a block takes more where the code is above 0."""
@@ -142,15 +147,20 @@ def _by_block(config, positions, process) -> dict[str, float]:
         config.t_auto_zero,
         T_OUT_ZERO,
         SLOTS * config.t_slot,
-        t_stop - start - T_RESET - T_GAP - config.t_auto_zero - T_OUT_ZERO
+        t_stop
+        - start
+        - T_RESET
+        - T_GAP
+        - config.t_auto_zero
+        - T_OUT_ZERO
         - SLOTS * config.t_slot,
     )
     edges = np.cumsum([start, *lengths])
 
     def charges(current):
         """[C] Between one edge and the next."""
-        steps = np.diff(time) * (current[1:] + current[:-1]) / 2
-        return np.diff(np.interp(edges, time, np.concatenate([[0.0], steps.cumsum()])))
+        parts = np.diff(time) * (current[1:] + current[:-1]) / 2
+        return np.diff(np.interp(edges, time, np.concatenate([[0.0], parts.cumsum()])))
 
     supply = {
         block: -V_DD * charges(data[f"i(vdd_{block})"])
@@ -175,12 +185,26 @@ def _by_block(config, positions, process) -> dict[str, float]:
 def measure_drivers(
     config: NeuronConfig, n_drivers: int, process: Process | None = None
 ) -> dict[str, float]:
-    """[J] Of one pulse: `gate`, a pulse gate, and `buffer`, an input buffer.
+    """[J] One pulse of a pair of row drivers, by the fields of `DriverEnergy`.
 
-    Each with `n_drivers` pairs of loaded rows.
+    A pulse gate and an input buffer with `n_drivers` pairs of loaded rows each, in two
+    decks of a short and a long pulse: what grows with the length belongs to the array,
+    and the rest to the two edges.
     """
+    short, long = (_pulse(config, n_drivers, t, process) for t in PULSES)
+    share = PULSES[0] / (PULSES[1] - PULSES[0])
+    at_once = {k: short[k] - share * (long[k] - short[k]) for k in short}
+    return {
+        "gate": at_once["gate"] / n_drivers,
+        "buffer": at_once["buffer"] / n_drivers,
+        "edge_reference": at_once["reference"] / (2 * n_drivers),
+        "edge_regulated": at_once["regulated"] / (2 * n_drivers),
+    }
+
+
+def _pulse(config, n_drivers, length, process) -> dict[str, float]:
+    """[J] All of a pulse: supplies of gate and buffer, and the rows' levels."""
     process = process or default_process()
-    length = 10e-9
     pulses = input_pulse_lines(
         "0", dataclasses.replace(config, t_slot=length), [1], T_START
     )
@@ -188,12 +212,12 @@ def measure_drivers(
     cells = neuron_subcircuits(
         "0", config, drivers_next=n_drivers, drivers_own=n_drivers
     )[2:]
+    levels = {"vp": V_CM + V_READ, "vm": V_CM - V_READ, "cm": V_CM}
     parts = [
         "* pulse gate and input buffer with row drivers",
         shared_lines(process),
         *(with_instances(str(c), process) for c in cells),
-        f"Vvp vp 0 {V_CM + V_READ}",
-        f"Vvm vm 0 {V_CM - V_READ}",
+        *(f"V{name} {name} 0 {levels[name]}" for name in ("vp", "vm")),
         f"Vq q0_0 0 {V_DD}",
         steps("en0", 0.0, enable),
         pulse_gate_instance("0", "0_0"),
@@ -204,33 +228,40 @@ def measure_drivers(
             rows = (f"rp{kind}{k}", f"rm{kind}{k}")
             parts.append(driver_instance("0", f"{kind}{k}", nodes, *rows))
             parts += [f"R{row} {row} cm {1 / G_ROW}" for row in rows]
-    t_stop = T_START + 2 * length
+    t_stop = T_START + length + 10e-9
+    saved = ("vdd_gate", "vdd_driver", *(f"v{name}" for name in levels))
     parts += [
         OPTIONS,
-        ".save i(vdd_gate) i(vdd_driver)",
+        ".save " + " ".join(f"i({name})" for name in saved),
         f".tran 0.5n {t_stop:.9g}",
         ".end\n",
     ]
     data = run_deck("\n".join(parts), t_stop=t_stop).data
-    names = {"gate": "i(vdd_gate)", "buffer": "i(vdd_driver)"}
+
+    def charge(current):
+        return float(np.trapezoid(current, data["time"]))
+
+    drawn = {name: -data[f"i(v{name})"] for name in levels}
     return {
-        block: float(-V_DD * np.trapezoid(data[name], data["time"]))
-        for block, name in names.items()
+        "gate": -V_DD * charge(data["i(vdd_gate)"]),
+        "buffer": -V_DD * charge(data["i(vdd_driver)"]),
+        "reference": sum(v * charge(drawn[name]) for name, v in levels.items()),
+        "regulated": V_DD * sum(charge(np.maximum(i, 0)) for i in drawn.values()),
     }
 
 
 def fit_energy(
     points: Mapping[str, Sequence[NeuronConfig]],
     measured: Mapping[str, Sequence[Mapping[str, float]]],
-    drivers: Sequence[tuple[float, int, Mapping[str, float]]],
+    drivers: Sequence[tuple[float, Mapping[str, float]]],
 ) -> EnergyLaws:
     """Laws of a card from measurements at several operating points.
 
     Args:
         points: Neurons of each kind, `hidden` and `output`.
         measured: What `measure_energy` says of each.
-        drivers: (resistance [Ohm], pairs of drivers, what `measure_drivers` says), of
-            two resistances or more.
+        drivers: (resistance [Ohm], what `measure_drivers` says of it), of three
+            resistances or more.
 
     Raises:
         InputError: There are too few points.
@@ -290,25 +321,55 @@ def _joint_fit(parts, points, values, scale) -> list[Law]:
     found = iter(best / length)
     return [
         tuple(
-            dataclasses.replace(term, coefficient=float(next(found)))
-            for term in shapes
+            dataclasses.replace(term, coefficient=float(next(found))) for term in shapes
         )
         for shapes, _ in parts
     ]
 
 
 def _fit_drivers(drivers) -> DriverEnergy:
-    if len(drivers) < 2:
-        raise InputError(
-            "The energies of row drivers need two measurements or more; got"
-            f" {len(drivers)}."
+    r = np.array([row[0] for row in drivers], float)
+    laws = {}
+    for name in (field.name for field in dataclasses.fields(DriverEnergy)):
+        edge = name.startswith("edge")
+        columns = np.stack([r**0, 1 / r, 1 / r**2][: 3 if edge else 2], 1)
+        if len(set(r)) < columns.shape[1]:
+            raise InputError(
+                "The energies of row drivers need three resistances or more; got"
+                f" {sorted(set(r))} Ohm."
+            )
+        values = np.array([row[1][name] for row in drivers])
+        weighted = columns / values[:, None]
+        length = np.linalg.norm(weighted, axis=0)
+        best, *_ = np.linalg.lstsq(weighted / length, np.ones(len(r)), rcond=None)
+        names = ("constant", "width", "overlap")[: columns.shape[1]]
+        laws[name] = DriverLaw(
+            **dict(zip(names, map(float, best / length), strict=True))
         )
-    r, n = (np.array([row[k] for row in drivers], float) for k in (0, 1))
-    out = {}
-    for block in ("gate", "buffer"):
-        values = np.array([row[2][block] for row in drivers])
-        columns = np.stack([n, n / r], 1) / values[:, None]
-        length = np.linalg.norm(columns, axis=0)
-        best, *_ = np.linalg.lstsq(columns / length, np.ones(len(r)), rcond=None)
-        out[f"{block}_stage"], out[f"{block}_switch"] = map(float, best / length)
-    return DriverEnergy(**out)
+    return DriverEnergy(**laws)
+
+
+def plateau_currents(
+    plan: DeckPlan, data: Mapping[str, np.ndarray], t_start: float = T_START
+) -> dict[str, float]:
+    """[A] Largest current of each level in the middle of any slot of any layer.
+
+    What `circuit.energy` calls a peak. At the edges of pulses the gates of all row
+    drivers pass their charge through the levels for some 50 ps: those spikes
+    (`DeckAnswer.peak_current_a`) are what a level's capacitors have to hold.
+
+    Args:
+        plan: Of the deck that was run.
+        data: Its saved vectors.
+        t_start: [s] Start of the first layer's pulses.
+    """
+    starts = np.array([t_start, *plan.t_pulse[:-1]])
+    starts = starts[:, None] + plan.t_period * np.arange(plan.conversions)
+    slots = np.array([config.t_slot for config in plan.neurons])[:, None]
+    middles = starts[..., None] + (np.arange(SLOTS) + 0.5) * slots[..., None]
+    return {
+        name: float(
+            np.abs(np.interp(middles.ravel(), data["time"], data[f"i(v{name})"])).max()
+        )
+        for name in plan.levels
+    }
