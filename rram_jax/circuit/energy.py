@@ -15,6 +15,7 @@ a level is lost.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +51,7 @@ class ArrayEnergy:
     """[A] Largest current of v_cm, in or out."""
 
 
+@partial(jax.jit, static_argnames=("tile", "columns_per_output"))
 def row_admittance(
     conductance: Float[Array, "rows cols"],
     tile: TileConfig,
@@ -120,8 +122,8 @@ def array_energy(
     """Energies and peak currents of a layer for the codes of its pairs of rows.
 
     All pulses start together, so every active pair is on in the first slot. A width of
-    no whole number of slots fills a part of one (`slots_on`), and counts there by that
-    part; edges and the charge of bit lines are not counted.
+    no whole number of slots counts in its last one as driven by that part of v_read
+    (`slots_on`). Edges and the charge of bit lines are not counted.
 
     Args:
         codes: 0 to 15 of all pairs, bias pairs included.
