@@ -2,9 +2,9 @@
 
     python -m experiments.energy_laws --out energy
 
-Draws neurons of both kinds at random, measures each in ngspice, fits the laws of all but
-the last `held_out` and prints their errors there, by block. `energy.toml` in the folder
-`out` is the section `energy` of a neuron card, `points.json` what was measured.
+Draws neurons of both kinds at random, measures each in ngspice, fits the laws of all
+but the last `held_out` and prints their errors there, by block. `energy.toml` in the
+folder `out` is the section `energy` of a neuron card, `points.json` what was measured.
 """
 
 import dataclasses
@@ -105,10 +105,6 @@ def errors(
     return worst
 
 
-def _measure(config: NeuronConfig) -> dict[str, float]:
-    return measure_energy(config)
-
-
 def main(run: EnergyLawsFit) -> None:
     """Measure, fit, judge, write."""
     console = Console()
@@ -131,7 +127,7 @@ def main(run: EnergyLawsFit) -> None:
             progress.advance(task)
 
         configs = [points[kind][k] for kind, k in jobs]
-        run_jobs(_measure, configs, workers=run.workers, on_done=keep)
+        run_jobs(measure_energy, configs, workers=run.workers, on_done=keep)
     drivers = {
         part: [
             (r, measure_drivers(NeuronConfig(v_full=8e-3, r_driver=r), 2)) for r in rs
@@ -180,11 +176,13 @@ def main(run: EnergyLawsFit) -> None:
 
 
 def _listed(tree):
-    """Tuples as lists, zeros left out where they are the default, six digits."""
+    """Tuples as lists, six digits, and what is a default left out."""
     if isinstance(tree, dict):
         short = {key: _listed(value) for key, value in tree.items()}
         exponents = ("i_bias", "t_slot", "v_full", "c_total", "overlap")
-        return {k: v for k, v in short.items() if v != 0 or k not in exponents}
+        return {
+            k: v for k, v in short.items() if v != [] and (v != 0 or k not in exponents)
+        }
     if isinstance(tree, tuple):
         return [_listed(value) for value in tree]
     return float(f"{tree:.6g}") if isinstance(tree, float) else tree

@@ -181,8 +181,8 @@ class NeuronEnergy:
     @property
     def total(self) -> Float[Array, "..."]:
         """[J] All blocks; the layer's bias block is not a neuron's."""
-        parts = [getattr(self, field.name) for field in dataclasses.fields(self)]
-        return sum(parts[1:], parts[0])
+        gm_cell = self.integrator + self.auto_zero + self.reset + self.ramp
+        return gm_cell + self.comparator + self.clock + self.gate
 
 
 def phase_times(point: OperatingPoint, config: NeuronConfig) -> PhaseTimes:

@@ -1,7 +1,8 @@
 """Energy of single columns by block and by phase in ngspice.
 
-What `neuron.energy_fit` makes the laws of a card from. A neuron converts twice and the second conversion's period is read, so that it starts
-as it ends. What a supply delivers is integrated between the instants of the phases.
+What `neuron.energy_fit` makes the laws of a card from. A neuron converts twice and the
+second conversion's period is read, so that it starts as it ends. What a supply delivers
+is integrated between the instants of the phases.
 """
 
 import dataclasses
