@@ -1,7 +1,7 @@
 """Energy and time of images on a chip, layer by layer: neurons, drivers and arrays.
 
-Reference levels come from ideal sources or from linear regulators: `total(regulated)`
-counts the one or the other, never both.
+Reference levels come from ideal sources or from linear regulators:
+`LayerEnergy.total(regulated=...)` counts the one or the other, never both.
 """
 
 import dataclasses
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rram_jax.chip.design import LayerDesign
+from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.surrogate import with_constants
 from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.energy import ArrayEnergy, array_energy
 from rram_jax.neuron.config import SLOTS, V_DD
@@ -23,7 +24,7 @@ from rram_jax.neuron.energy import (
     neuron_energy,
     waiting_power,
 )
-from rram_jax.neuron.law import OperatingPoint
+from rram_jax.neuron.law import OperatingPoint, operating_point
 from rram_jax.types import Array, Float, register_record
 
 
@@ -99,7 +100,7 @@ def layer_energy(
     """
     driver, r = laws.driver, layer.neuron.r_driver
     tiles = column_tiles(layer)
-    pulses = (codes_in > 0).astype(admittance.dtype)
+    pulses = jnp.asarray(codes_in > 0, admittance.dtype)
     buffered = pulses[..., pulses.shape[-1] - n_buffers :].sum(-1)
     array = array_energy(codes_in, admittance, v_read, point.t_slot, v_dd=V_DD)
     edges = tiles * pulses.sum(-1)
@@ -129,3 +130,53 @@ def column_tiles(layer: LayerDesign) -> int:
     rows, cols = layer.is_lrs.shape
     grid = tile_grid((rows, cols), layer.layer.columns_per_output, layer.tile)
     return len(grid.col_runs)
+
+
+def network_energy(
+    design: NetworkDesign,
+    laws: EnergyLaws,
+    admittances: Sequence[Float[Array, "rows rows"]],
+    codes: Sequence[Float[Array, "*batch inputs"]],
+    *,
+    points: Sequence[OperatingPoint] | None = None,
+    v_read: Float[Array, ""] | float | None = None,
+) -> tuple[LayerEnergy, ...]:
+    """Energy of images on a chip, layer by layer.
+
+    Images follow each other without a pause and do not overlap (`image_time`). Output
+    neurons count as firing.
+
+    Args:
+        design: The network's circuit.
+        laws: Of the neuron card.
+        admittances: [S] Of the chip's layers, as `layer_energy` takes them.
+        codes: 0 to 15 of every layer's inputs, without bias pairs: the images, then
+            what the hidden layers answered.
+        points: Where each layer's neurons work, to differentiate by; the design's
+            where None.
+        v_read: [V] Row swing; the design's where None.
+    """
+    layers, config = design.layers, design.network.config
+    points = points or [operating_point(layer.neuron) for layer in layers]
+    v_read = design.circuit.v_read if v_read is None else v_read
+    period = image_time(layers, points)
+    outputs = jnp.ones((*codes[-1].shape[:-1], layers[-1].layer.n_outputs))
+    energies = []
+    for k, layer in enumerate(layers):
+        last = k == len(layers) - 1
+        pairs = with_constants(codes[k], config.constant_codes)
+        energies.append(
+            layer_energy(
+                laws,
+                layer,
+                points[k],
+                admittances[k],
+                pairs,
+                outputs if last else codes[k + 1],
+                v_read,
+                period=period,
+                n_buffers=len(config.constant_codes) if k else pairs.shape[-1],
+                drivers_next=1 if last else column_tiles(layers[k + 1]),
+            )
+        )
+    return tuple(energies)

@@ -1,4 +1,4 @@
-"""Array energy: hand-computed pairs, power in = power out, exact against closed form."""
+"""Array energy: pairs by hand, power in = power out, exact against closed form."""
 
 import dataclasses
 
