@@ -135,8 +135,8 @@ def column_tiles(layer: LayerDesign) -> int:
 def network_energy(
     design: NetworkDesign,
     laws: EnergyLaws,
-    admittances: Sequence[Float[Array, "rows rows"]],
-    codes: Sequence[Float[Array, "*batch inputs"]],
+    admittances: Sequence[Array],
+    codes: Sequence[Array],
     *,
     points: Sequence[OperatingPoint] | None = None,
     v_read: Float[Array, ""] | float | None = None,
@@ -149,9 +149,9 @@ def network_energy(
     Args:
         design: The network's circuit.
         laws: Of the neuron card.
-        admittances: [S] Of the chip's layers, as `layer_energy` takes them.
-        codes: 0 to 15 of every layer's inputs, without bias pairs: the images, then
-            what the hidden layers answered.
+        admittances: [S] (rows, rows) of the chip's layers, as `layer_energy` takes them.
+        codes: (*batch, inputs), 0 to 15 of every layer's inputs, without bias pairs:
+            the images, then what the hidden layers answered.
         points: Where each layer's neurons work, to differentiate by; the design's
             where None.
         v_read: [V] Row swing; the design's where None.
