@@ -149,7 +149,7 @@ def network_energy(
     Args:
         design: The network's circuit.
         laws: Of the neuron card.
-        admittances: [S] (rows, rows) of the chip's layers, as `layer_energy` takes them.
+        admittances: [S] (rows, rows) of the chip's layers (`layer_energy`).
         codes: (*batch, inputs), 0 to 15 of every layer's inputs, without bias pairs:
             the images, then what the hidden layers answered.
         points: Where each layer's neurons work, to differentiate by; the design's

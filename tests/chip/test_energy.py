@@ -69,7 +69,8 @@ def test_sums_by_hand(design, admittances):
         design.layers[0].neuron,
         jnp.ones(()),
     )
-    np.testing.assert_allclose(first.neurons.ramp, 4 * one.ramp, rtol=1e-3)
+    # A code above 0 adds 0.2 % to a ramp.
+    np.testing.assert_allclose(first.neurons.ramp, 4 * one.ramp, rtol=3e-3)
     plain = array_energy(
         jnp.array([0.0, 3.0, 15.0, 0.0, 1.0, 15.0]),
         admittances[0],
