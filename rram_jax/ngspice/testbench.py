@@ -92,6 +92,7 @@ def column_deck(
     *,
     conversions: int = 1,
     process: Process | None = None,
+    watch: Sequence[str] = (),
 ) -> tuple[str, float, float]:
     """(deck, t_pulse [s], t_stop [s]) of one neuron a staircase.
 
@@ -104,6 +105,7 @@ def column_deck(
         conversions: One after the other, `config.t_period` apart: each neuron converts
             its own staircase, its neighbour's and so on.
         process: Of its transistors; our own card, typical, where None.
+        watch: Vectors that are saved beside those which `ColumnRun` needs.
     """
     process = process or default_process()
     phases = phase_lines(
@@ -152,7 +154,7 @@ def column_deck(
     own = ("q", "out", "dum") if gate else ("q", "out")
     saved = [f"v({x}{n})" for n in names for x in own]
     saved += [f"v(rp{n})" for n in names if gate]
-    saved += [f"i(vdd_{block})" for block in BLOCKS]
+    saved += [*(f"i(vdd_{block})" for block in BLOCKS), *watch]
     parts += [OPTIONS, ".save " + " ".join(saved), f".tran 0.5n {phases.t_end:.9g}"]
     return "\n".join([*parts, ".end\n"]), phases.t_pulse, phases.t_end
 
