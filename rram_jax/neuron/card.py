@@ -16,6 +16,7 @@ from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.model import NeuronParams
+from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float
@@ -57,6 +58,9 @@ class Conditions:
 
     temperature: float = 27.0
     """[deg C]"""
+
+    technology: Technology = TECHNOLOGY
+    """What the neurons are sized by, derived from the CMOS card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +259,14 @@ class NeuronCard:
                     f"Neuron card {self.name!r} was measured at {field} = {have:g}, and"
                     f" the neuron has {want:g}: measure a card of its own."
                 )
+        if config.technology != self.conditions.technology:
+            have, want = self.conditions.technology, config.technology
+            raise InputError(
+                f"Neuron card {self.name!r} was measured with CMOS card"
+                f" {self.conditions.cmos!r} ({have.told}), and the neuron is sized for"
+                f" {want.told}: size it by the card's own technology, or measure a card"
+                " of its own."
+            )
         if config.asynchronous:
             return self.output
         if config.clocks_per_slot == self.hidden.clocks_per_slot:

@@ -154,6 +154,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, float], dict]) -> Neu
             n_train=plan.n_train,
             n_test=plan.n_test,
             cmos=plan.cmos,
+            technology=config.technology,
             corner=plan.corner,
             temperature=plan.temperature,
         ),

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import load_cmos_card
 from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.technology import technology_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,4 +80,5 @@ class CharacterisePlan:
             swing=self.swing,
             clocks_per_slot=self.output_clocks if output else 1,
             asynchronous=output,
+            technology=technology_of(load_cmos_card(self.cmos)),
         )
