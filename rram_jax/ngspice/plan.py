@@ -1,6 +1,6 @@
 """What to measure for a neuron card. Nothing here needs jax."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rram_jax.errors import InputError
@@ -62,7 +62,8 @@ class CharacterisePlan:
             )
         for kind in ("hidden", "output"):  # what cannot be built is refused here
             for v_full in self.v_full:
-                self.config(kind, v_full)
+                config = self.config(kind, v_full)
+                replace(config, clocks_per_slot=self.output_clocks)  # slopes' latches
         if min(self.n_train, self.n_test) < 8:
             raise InputError(
                 "A fit needs 8 staircases or more, and as many held out; got n_train ="
