@@ -119,7 +119,9 @@ def test_a_continuous_comparator_has_neither_clock_nor_copy():
 
 def test_gates_grow_with_the_drivers_behind_them():
     def widest(n):
-        return max(width(x) for x in str(pulse_gate("0", HIDDEN, n)).splitlines() if " w=" in x)
+        return max(
+            width(x) for x in str(pulse_gate("0", HIDDEN, n)).splitlines() if " w=" in x
+        )
 
     assert widest(1) == 25e-6
     assert widest(4) == 100e-6
