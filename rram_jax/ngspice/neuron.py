@@ -89,8 +89,39 @@ def _block(name: str, nodes: str, block: str) -> tuple[SubCircuit, dict[str, str
 def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
     """Integrator with auto-zero; before a latch `dum` is v_pre held on a copy of C_int.
 
-    The latch kicks both its inputs; against a stiff v_pre codes come out low. A
-    continuous comparator does not kick and compares with v_pre itself.
+    Folded cascode; the auxiliary pair, driven by what the auto-zero holds, works on the
+    same nodes fa and fb:
+
+        vdd --+---------------------+-------------------+----------+
+              |                     |                   |          |
+           aux_tail                tail               mir_a ---- mir_b
+           2.5/1.5 -- vbp         10/1.5 -- vbp        6/1   |    6/1
+              |                     |                   |    |     |
+          +---+----+ ta         +---+----+ t         pcasc_a |  pcasc_b -- vcp
+          |        |            |        |            6/0.3  |   6/0.3
+        aux_a    aux_b         in_a     in_b            |    |     |
+         2/1      2/1         20/0.5   20/0.5        ga +----+     +---- out
+        v_pre     hold          bl      ref             |          |
+          |        |            |        |            casc_a    casc_b -- vcn
+          |        |            |        |            4/0.3      4/0.3
+          +--------|----- fa ---+--------|--------------+          |
+                   +----- fb ------------+--------------|----------+
+                                                        |          |
+                                                     sink_a     sink_b -- vbn
+                                                      4.5/1      4.5/1
+        0 ----------------------------------------------+----------+
+
+               C_hold   az_n, az_p         rs_n, rs_p         du_n, du_p  copy
+        0 ------||--- hold -- 0.5/0.15 -- out -- 1/0.15 -- v_pre -- 1/0.15 -- dum --||-- 0
+                                           |
+                                         C_int
+                                           |
+                                           0
+
+    Widths and lengths in micrometres at 20 uA, 200 fF and l_min = 0.15 um;
+    `size_neurons` has the others. The latch kicks both its inputs; against a stiff
+    v_pre codes come out low. A continuous comparator does not kick and compares with
+    v_pre itself.
     """
     dum = "" if config.asynchronous else "dum "
     nodes = f"bl ref out {dum}vpre az azb rs rsb vbp vbn vcn vcp vdd"
@@ -107,7 +138,33 @@ def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
 
 
 def latch(technology: Technology = TECHNOLOGY) -> SubCircuit:
-    """Clocked comparator with memory: q after the edge is inp > inn."""
+    """Clocked comparator with memory: q after the edge is inp > inn.
+
+        vdd --+---------+---------+--------------------+---------+---------+
+              |         |         |                    |         |         |
+             r_a       r_on      p_on -- op    on -- p_op       r_op      r_b
+           1.5/0.15  1.5/0.15   2/0.15                2/0.15  1.5/0.15  1.5/0.15
+             clk       clk        |                    |        clk       clk
+              |         +---- on -+                    +- op ----+         |
+              |                   |                    |                   |
+              |                  n_on -- op    on -- n_op                  |
+              |                 2/0.15                2/0.15               |
+              +-------------- a --+                    +-- b --------------+
+                                  |                    |
+                         inp --- in_p                 in_n --- inn
+                                8/0.3                 8/0.3
+                                  +--------- t --------+
+                                             |
+                                   clk --- tail 6/0.15
+                                             |
+        0 -----------------------------------+
+
+        q = NAND(on, qb), qb = NAND(op, q): q_1 to qb_4, 1/0.15 each
+
+    Widths and lengths in micrometres at l_min = 0.15 um. While clk is low, on, op, a
+    and b are at the supply and the NANDs hold; the edge lets the larger input's side
+    fall first.
+    """
     cell, shift = _block("latch", "inp inn clk q qb vdd", "latch")
     for t in comparator_sizes(technology).latch:
         _mosfet(cell, t, technology, shift.get(t.name, ""))
