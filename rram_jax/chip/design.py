@@ -152,7 +152,7 @@ def _design_layer(layer, device, circuit, card, last, wires):
     conductance = mean_conductance(is_lrs, device.params())
     if wires:
         cols = min(circuit.tile.cols, is_lrs.shape[1])
-        check_sag(max(r_pos, r_neg), cols * float(conductance.mean()))
+        check_sag(max(r_pos, r_neg), float(conductance.mean()), cols)
         attenuation = attenuation_map(conductance, tile, c)
     else:
         attenuation = ideal_map((len(is_lrs), is_lrs.shape[1] // c))

@@ -172,20 +172,27 @@ def driver_for(g_row: float) -> float:
     return SAG / g_row
 
 
-def check_sag(r_driver: float, g_row: float) -> None:
-    """Check that a row's load [S] leaves its driver [Ohm] enough of the swing.
+def check_sag(r_driver: float, g_cell: float, cols: int) -> None:
+    """Check that the cells on a row leave its driver enough of the swing.
+
+    Args:
+        r_driver: [Ohm] Row driver.
+        g_cell: [S] Mean conductance of a cell.
+        cols: [-] Cells on a row of a tile.
 
     Raises:
-        InputError: It takes more than `SAG_MAX` of it.
+        InputError: They take more than `SAG_MAX` of it.
     """
+    g_row = cols * g_cell
     sag = r_driver * g_row / (1 + r_driver * g_row)
     if sag > SAG_MAX:
-        most = SAG_MAX / (1 - SAG_MAX) / r_driver
+        most = int(SAG_MAX / (1 - SAG_MAX) / r_driver / g_cell)
+        fewer = f"tiles of {most} columns at most, or " if most else ""
         raise InputError(
-            f"Rows of {1e3 * g_row:.3g} mS take {100 * sag:.0f} % of the swing behind"
-            f" row drivers of {r_driver:.3g} Ohm, which stand {100 * SAG_MAX:.0f} %:"
-            f" take tiles of {most / g_row:.2f} times as many columns or less, or"
-            f" drivers of {driver_for(g_row):.3g} Ohm."
+            f"Rows of {cols} cells, {1e3 * g_row:.3g} mS, take {100 * sag:.0f} % of"
+            f" the swing behind row drivers of {r_driver:.3g} Ohm, and"
+            f" {100 * SAG_MAX:.0f} % is the most: take {fewer}drivers of"
+            f" {driver_for(g_row):.3g} Ohm."
         )
 
 

@@ -111,12 +111,12 @@ def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
                                                       4.5/1      4.5/1
         0 ----------------------------------------------+----------+
 
-               C_hold   az_n, az_p         rs_n, rs_p         du_n, du_p  copy
-        0 ------||--- hold -- 0.5/0.15 -- out -- 1/0.15 -- v_pre -- 1/0.15 -- dum --||-- 0
-                                           |
-                                         C_int
-                                           |
-                                           0
+            C_hold    az_n, az_p         rs_n, rs_p       du_n, du_p      copy
+        0 ---||--- hold -- 0.5/0.15 -- out -- 1/0.15 -- v_pre -- 1/0.15 -- dum --||-- 0
+                                        |
+                                      C_int
+                                        |
+                                        0
 
     Widths and lengths in micrometres at 20 uA, 200 fF and l_min = 0.15 um;
     `size_neurons` has the others. The latch kicks both its inputs; against a stiff

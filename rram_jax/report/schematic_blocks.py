@@ -126,7 +126,8 @@ def draw_comparator(
     at = _Place(axes, x, y, sizes.comparator)
     at.title(
         9.4,
-        f"Output layers: continuous comparator, delay {1e9 * technology.t_comparator:.1f} ns",
+        "Output layers: continuous comparator, delay"
+        f" {1e9 * technology.t_comparator:.1f} ns",
     )
     for name, left, height, gate in (
         ("mir_a", 1.2, 7.2, "right"),
