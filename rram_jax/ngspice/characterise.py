@@ -51,9 +51,11 @@ def characterise(
         workers: Processes; one for each core where None.
 
     Raises:
-        InputError: `out` holds the measurements of another plan.
+        InputError: `out` holds the measurements of another plan, or a neuron of the plan
+            cannot be built.
     """
     plan = plan or CharacterisePlan()
+    plan.check()
     _claim(out, plan)
     # The longest first, so that no worker is left alone with one at the end.
     keys = [(label, v) for label in MEASUREMENTS for v in plan.v_full]

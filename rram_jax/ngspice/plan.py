@@ -60,15 +60,22 @@ class CharacterisePlan:
             raise InputError(
                 f"A card needs two or more rising full scales; got {self.v_full}."
             )
-        for kind in ("hidden", "output"):  # what cannot be built is refused here
-            for v_full in self.v_full:
-                config = self.config(kind, v_full)
-                replace(config, clocks_per_slot=self.output_clocks)  # slopes' latches
         if min(self.n_train, self.n_test) < 8:
             raise InputError(
                 "A fit needs 8 staircases or more, and as many held out; got n_train ="
                 f" {self.n_train}, n_test = {self.n_test}."
             )
+
+    def check(self) -> None:
+        """Check that all of its neurons can be built of its CMOS card.
+
+        Raises:
+            InputError: One cannot, or there is no such card.
+        """
+        for v_full in self.v_full:
+            self.config("output", v_full)
+            hidden = self.config("hidden", v_full)
+            replace(hidden, clocks_per_slot=self.output_clocks)  # latches of the slopes
 
     def config(self, kind: str, v_full: float) -> NeuronConfig:
         """The neurons of a kind: `hidden` or `output`."""

@@ -50,8 +50,8 @@ def test_a_plan_s_neurons_are_of_its_card():
     assert HIDDEN.technology == TECHNOLOGY_25
     assert CharacterisePlan().config("hidden", 8e-3).technology == TECHNOLOGY
     with pytest.raises(InputError, match="t_slot >= 7.94e-09"):
-        dataclasses.replace(PLAN, t_slot=5e-9)
-    dataclasses.replace(PLAN, t_slot=7.94e-9)
+        dataclasses.replace(PLAN, t_slot=5e-9).check()
+    dataclasses.replace(PLAN, t_slot=7.94e-9).check()
 
 
 def test_a_deck_takes_every_level_from_the_technology():
