@@ -81,6 +81,23 @@ class NeuronSizes:
     row_driver: Sized
     """Four switches of a pair of rows."""
 
+    @property
+    def blocks(self) -> dict[str, Sized]:
+        """All transistors by block, named as people call it."""
+        return {
+            "gm cell": self.gm_cell,
+            "auto-zero": self.auto_zero,
+            "reset": self.reset,
+            "copy": self.copy,
+            "latch": self.latch,
+            "comparator": self.comparator,
+            "bias": self.bias,
+            "comparator bias": self.comparator_bias,
+            "pulse gate": self.pulse_gate,
+            "input buffer": self.input_buffer,
+            "row driver": self.row_driver,
+        }
+
 
 def size_neurons(
     config: NeuronConfig,

@@ -51,8 +51,8 @@ def characterise(
         workers: Processes; one for each core where None.
 
     Raises:
-        InputError: `out` holds the measurements of another plan, or a neuron of the plan
-            cannot be built.
+        InputError: `out` holds the measurements of another plan, or a neuron of the
+            plan cannot be built.
     """
     plan = plan or CharacterisePlan()
     plan.check()
