@@ -25,6 +25,9 @@ SAG_MAX = 0.3
 """[-] Largest share that a driver may lose: the neuron card's driver resistances are
 those of a few percent, where the switches are ohmic."""
 
+C_COUNTER = 50e-15
+"""[F] What the continuous comparator drives: wire and registers that keep the count."""
+
 Sized = tuple[Transistor, ...]
 """Transistors with the widths and lengths [m] of a netlist."""
 

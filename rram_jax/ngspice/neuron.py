@@ -26,7 +26,7 @@ from PySpice.Spice.Netlist import SubCircuit
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.neuron.sizing import comparator_sizes, size_neurons
+from rram_jax.neuron.sizing import C_COUNTER, comparator_sizes, size_neurons
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import (
     MISMATCHED,
@@ -35,9 +35,6 @@ from rram_jax.neuron.transistors import (
 )
 from rram_jax.ngspice.cmos import model_lines, with_instances
 from rram_jax.ngspice.phases import steps
-
-C_COUNTER = 50e-15
-"""[F] What the continuous comparator drives: wire and registers that keep the count."""
 
 C_BIT_LINE = 0.5e-12
 """[F] Bit lines and strap of one output, lumped at its sensed node."""

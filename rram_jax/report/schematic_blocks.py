@@ -5,9 +5,8 @@ Each is drawn with its lower left corner at (x, y), from the sizes of the decks.
 
 from matplotlib.axes import Axes
 
-from rram_jax.neuron.sizing import NeuronSizes, Sized
+from rram_jax.neuron.sizing import C_COUNTER, NeuronSizes, Sized
 from rram_jax.neuron.technology import Technology
-from rram_jax.ngspice.neuron import C_COUNTER
 from rram_jax.report.symbols import (
     capacitor,
     dot,
