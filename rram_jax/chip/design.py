@@ -24,6 +24,8 @@ from rram_jax.device.variability import mean_conductance
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
 from rram_jax.neuron.config import V_READ, NeuronConfig
+from rram_jax.neuron.noise import check_noise
+from rram_jax.neuron.sizing import check_sag
 from rram_jax.types import Array, Bool
 
 
@@ -93,8 +95,9 @@ def design_network(
         wires: False for ideal wires and drivers.
 
     Raises:
-        InputError: The neuron card does not reach a layer's full scale, or its row
-            drivers are asked for another swing or resistance.
+        InputError: The neuron card does not reach a layer's full scale, a step of its
+            code is below the neuron's noise, or the card's row drivers are asked for
+            another swing, resistance or load.
     """
     circuit = circuit or CircuitConfig()
     card = load_neuron_card(circuit.neuron_card)
@@ -139,6 +142,8 @@ def _design_layer(layer, device, circuit, card, last, wires):
         v_full=8e-3,  # until the array's gain is known
         t_slot=circuit.t_slot,
         i_bias=circuit.i_bias,
+        swing=card.swing,
+        technology=card.conditions.technology,
         clocks_per_slot=clocks,
         asynchronous=last,
     )
@@ -146,6 +151,8 @@ def _design_layer(layer, device, circuit, card, last, wires):
     tile = dataclasses.replace(circuit.tile, r_driver_pos=r_pos, r_driver_neg=r_neg)
     conductance = mean_conductance(is_lrs, device.params())
     if wires:
+        cols = min(circuit.tile.cols, is_lrs.shape[1])
+        check_sag(max(r_pos, r_neg), float(conductance.mean()), cols)
         attenuation = attenuation_map(conductance, tile, c)
     else:
         attenuation = ideal_map((len(is_lrs), is_lrs.shape[1] // c))
@@ -165,6 +172,7 @@ def _design_layer(layer, device, circuit, card, last, wires):
     )
     if wires:
         neuron = with_card(neuron, card)
+        check_noise(neuron, float(card.params(neuron).noise_rms))
     return LayerDesign(
         layer=layer,
         is_lrs=is_lrs,

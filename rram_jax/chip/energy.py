@@ -15,7 +15,7 @@ from rram_jax.chip.design import LayerDesign, NetworkDesign
 from rram_jax.chip.surrogate import with_constants
 from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.energy import ArrayEnergy, array_energy
-from rram_jax.neuron.config import SLOTS, V_DD
+from rram_jax.neuron.config import SLOTS
 from rram_jax.neuron.energy import (
     EnergyLaws,
     NeuronEnergy,
@@ -102,7 +102,9 @@ def layer_energy(
     tiles = column_tiles(layer)
     pulses = jnp.asarray(codes_in > 0, admittance.dtype)
     buffered = pulses[..., pulses.shape[-1] - n_buffers :].sum(-1)
-    array = array_energy(codes_in, admittance, v_read, point.t_slot, v_dd=V_DD)
+    array = array_energy(
+        codes_in, admittance, v_read, point.t_slot, v_dd=design.neuron.technology.v_dd
+    )
     edges = tiles * pulses.sum(-1)
     array = dataclasses.replace(
         array,

@@ -39,6 +39,7 @@ def characterise_neuron(config: NeuronCommand) -> Path:
     """Measure what is not measured yet; returns the results' folder."""
     plan = config.plan
     check_name(plan.name, "neuron card")
+    plan.check()
     if config.json:
         check_writable(config.json)
     asked = {

@@ -28,6 +28,7 @@ from rram_jax.ngspice.conversions import (
     case_config,
     convert,
     make_patterns,
+    process_of,
     raw_linearity,
     spread,
 )
@@ -131,6 +132,7 @@ def _measure(config, cases, card, device, run: RunFolder) -> list[dict[str, Any]
                 tell(f"{which}, linearity at {LEVELS} inputs")
                 found = raw_linearity(
                     neuron,
+                    process=process_of(card),
                     workers=config.workers,
                     on_done=lambda: bar.advance(task),
                 )

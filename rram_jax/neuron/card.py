@@ -15,6 +15,7 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.law import Law, OperatingPoint, evaluate, operating_point
 from rram_jax.neuron.model import NeuronParams
+from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float
@@ -53,6 +54,9 @@ class Conditions:
 
     temperature: float = 27.0
     """[deg C]"""
+
+    technology: Technology = TECHNOLOGY
+    """What the neurons are sized by, derived from the CMOS card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +258,12 @@ class NeuronCard:
                         )
 
     @property
+    def swing(self) -> float:
+        """[V] Of C_int in its neurons: the usual one, moved into the box."""
+        low, high = self.box.swing
+        return min(max(NeuronConfig.swing, low), high)
+
+    @property
     def sha256(self) -> str:
         """Digest of every number: equal for equal cards."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
@@ -266,6 +276,14 @@ class NeuronCard:
             InputError: They lie outside the card's box, or none were measured with
                 their comparator's clock.
         """
+        if config.technology != self.conditions.technology:
+            have, want = self.conditions.technology, config.technology
+            raise InputError(
+                f"Neuron card {self.name!r} was measured with CMOS card"
+                f" {self.conditions.cmos!r} ({have.told}), and the neuron is sized for"
+                f" {want.told}: size it by the card's own technology, or measure a card"
+                " of its own."
+            )
         self.box.check(config, self.name)
         if config.asynchronous:
             return self.output

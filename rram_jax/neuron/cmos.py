@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
+from rram_jax.neuron.technology import KP_N, KP_P
 from rram_jax.spice_files import spice_dir
 from rram_jax.toml_file import load_record, packaged_names
 
@@ -89,6 +90,12 @@ class CmosCard:
     a_beta: float
     """[m] sigma(beta) / beta = a_beta / sqrt(W L), n and p."""
 
+    kp_n: float = KP_N
+    """[A/V^2] Mobility times oxide capacitance of n transistors; by default ours."""
+
+    kp_p: float = KP_P
+    """[A/V^2] The same of p transistors."""
+
     temperature_low: float = 0.0
     """[deg C] Lowest temperature that the models are good for."""
 
@@ -111,6 +118,13 @@ class CmosCard:
                 raise InputError(
                     f"`CmosCard` takes {name} in metres, at most 1e-4; got"
                     f" {getattr(self, name):g}: 0.15 um is 0.15e-6."
+                )
+        for name in ("kp_n", "kp_p"):
+            value = getattr(self, name)
+            if not 1e-6 <= value <= 1e-2:
+                raise InputError(
+                    f"`CmosCard` needs 1e-6 <= {name} <= 1e-2, in A/V^2; got"
+                    f" {value:g}: 290 uA/V^2 are 2.9e-4."
                 )
         for name in ("a_vt_n", "a_vt_p", "a_beta"):
             value = getattr(self, name)

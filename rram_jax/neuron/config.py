@@ -1,22 +1,15 @@
 """What a layer asks of its neurons, and the sizes and instants that follow."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rram_jax.errors import InputError
+from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 
 SLOTS = 15
 """[-] Slots of an integration, and of a ramp."""
-
-V_DD = 1.8
-"""[V] Supply."""
-
-V_CM = 0.4
-"""[V] Level at which rows, bit lines and reference gates rest."""
-
-V_PRE = 0.8
-"""[V] Level at which C_int starts and which the ramp runs it back to."""
 
 V_READ = 0.2
 """[V] Row swing about v_cm for which the row drivers' widths are chosen."""
@@ -24,23 +17,8 @@ V_READ = 0.2
 I_UNIT = 20e-6
 """[A] Tail current for which the transistor tables are written."""
 
-GM_PER_AMPERE = 8.4
-"""[1/V] gm of the pair over its tail current: 168 uS at 20 uA, from the slope of `out`
-on the testbench."""
-
-C_PARASITIC = 30e-15
-"""[F] What the gm cell at `I_UNIT`, the switches and the latch put beside C_int."""
-
-LEAD = 0.33e-9
-"""[s] Clock edge ahead of the slot boundary: the latch's delay, so that output pulses
-end on the boundary."""
-
 WARM_UP = 2
 """[-] Clock edges before the first decision: the first kick of a latch differs."""
-
-T_COMPARATOR = 5.8e-9
-"""[s] Delay of the continuous comparator at the ramp's slope of 6 mV/ns: its counter
-starts so much later. What it is off by belongs to the card's offset."""
 
 T_FREE = 1e-9
 """[s] The reset switch opens this long before integration starts."""
@@ -61,14 +39,15 @@ GM_AUX_PER_AMPERE = 1.0
 C_UNIT = 200e-15
 """[F] C_int and its parasitics for which the reset switches' table is written."""
 
-T_CLOCK_MIN = 1.1e-9
-"""[s] Shortest clock period of the latch at its common mode of 0.8 V."""
-
 T_COUNTER_MIN = 0.4e-9
 """[s] Shortest clock period of the counter behind a continuous comparator."""
 
-C_INT_MIN = 15e-15
-"""[F] With a smaller integration capacitor the parasitics rule the neuron."""
+T_STEP = 0.5e-9
+"""[s] The ramp's step needs so long to settle before the first decision, half a slot
+after it."""
+
+I_MAX = 60e-6
+"""[A] Largest bias that was tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,15 +95,11 @@ class NeuronConfig:
     """[slots] From the reference step to the first decision: 0.5 rounds, and what
     stands above it cancels the offset that all neurons share (`with_card`)."""
 
+    technology: Technology = TECHNOLOGY
+    """Levels, lengths and speeds of the process; our own 130 nm one by default."""
+
     def __post_init__(self):
-        for name in (
-            "v_full",
-            "t_slot",
-            "i_bias",
-            "swing",
-            "r_driver",
-            "auto_zero_taus",
-        ):
+        for name in ("v_full", "t_slot", "swing", "r_driver", "auto_zero_taus"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InputError(
@@ -140,26 +115,12 @@ class NeuronConfig:
                 "`NeuronConfig` needs at least one clock a slot; got clocks_per_slot ="
                 f" {self.clocks_per_slot}."
             )
-        who, shortest = "latch", T_CLOCK_MIN
-        if self.asynchronous:
-            who, shortest = "counter", T_COUNTER_MIN
-        if self.t_clock < shortest:
-            raise InputError(
-                f"A {who} needs a clock period of {shortest:g} s or more; got"
-                f" {self.clocks_per_slot} clocks in a slot of {self.t_slot:g} s: take"
-                " fewer clocks or a longer slot."
-            )
         if not -2 < self.ramp_advance < 4:
             raise InputError(
                 "`NeuronConfig` needs -2 < ramp_advance < 4, in slots; got"
                 f" {self.ramp_advance:g}."
             )
-        if self.c_int < C_INT_MIN:
-            raise InputError(
-                f"A neuron of v_full = {self.v_full:g} V would need C_int ="
-                f" {self.c_int:.2g} F, below {C_INT_MIN:g} F: raise v_full, i_bias or"
-                " t_slot."
-            )
+        check_possible(self)
 
     @property
     def width_scale(self) -> float:
@@ -178,13 +139,13 @@ class NeuronConfig:
     @property
     def c_total(self) -> float:
         """[F] C_int and what stands beside it: gm v_full 15 t_slot / swing."""
-        gm = GM_PER_AMPERE * self.i_bias
+        gm = self.technology.gm_per_ampere * self.i_bias
         return gm * self.v_full * SLOTS * self.t_slot / self.swing
 
     @property
     def c_int(self) -> float:
         """[F] Integration capacitor."""
-        return self.c_total - C_PARASITIC * self.width_scale
+        return self.c_total - self.technology.c_parasitic * self.width_scale
 
     @property
     def mismatched(self) -> tuple[str, ...]:
@@ -194,7 +155,7 @@ class NeuronConfig:
     @property
     def t_delay(self) -> float:
         """[s] Decisions come this much later than a latch would be clocked."""
-        return T_COMPARATOR if self.asynchronous else 0.0
+        return self.technology.t_comparator if self.asynchronous else 0.0
 
     @property
     def t_auto_zero(self) -> float:
@@ -226,3 +187,88 @@ class NeuronConfig:
     def t_clock(self) -> float:
         """[s] Clock period."""
         return self.t_slot / self.clocks_per_slot
+
+    @property
+    def t_clock_min(self) -> float:
+        """[s] Shortest clock period of its latch, or of its counter."""
+        return T_COUNTER_MIN if self.asynchronous else self.technology.t_clock_min
+
+
+def check_possible(config: NeuronConfig) -> None:
+    """Refuse neurons that no sizes make, and say which number would do.
+
+    Raises:
+        InputError: The swing is more than the supply leaves, the slot is too short for
+            the comparator or for the ramp's step, or the bias or the integration
+            capacitor is too small.
+    """
+    technology = config.technology
+    if config.swing > technology.swing_max:
+        raise InputError(
+            f"C_int cannot swing by {config.swing:g} V: above v_pre ="
+            f" {technology.v_pre:g} V a supply of {technology.v_dd:g} V leaves"
+            f" {technology.swing_max:g} V, so take swing <= {technology.swing_max:g}."
+        )
+    shortest = config.clocks_per_slot * config.t_clock_min
+    if config.t_slot < shortest * (1 - 1e-9):
+        who = "counter" if config.asynchronous else "latch"
+        fit = int(config.t_slot / config.t_clock_min * (1 + 1e-9))
+        fewer = f", or clocks_per_slot <= {fit}" if fit else ""
+        raise InputError(
+            f"A {who} needs a clock period of {config.t_clock_min:g} s or more; got"
+            f" {config.clocks_per_slot} clocks in a slot of {config.t_slot:g} s: take"
+            f" t_slot >= {round_up(shortest)}{fewer}."
+        )
+    if config.t_slot < 2 * T_STEP:
+        raise InputError(
+            f"The ramp's step needs {T_STEP:g} s to settle, half a slot; got t_slot ="
+            f" {config.t_slot:g} s: take t_slot >= {2 * T_STEP:g}."
+        )
+    charge = technology.gm_per_ampere * config.v_full * SLOTS * config.t_slot
+    least, beside = technology.c_int_min, technology.c_parasitic / I_UNIT
+    spare = charge / config.swing - beside  # C_int per ampere of bias
+    i_min = least / spare if spare > 0 else math.inf
+    v_full = _v_full_for(I_UNIT, config)
+    if not (math.isfinite(config.i_bias) and config.i_bias > 0):
+        works = (
+            f"take i_bias from {round_up(i_min)} to {I_MAX:g} A"
+            if i_min < I_MAX
+            else f"take v_full >= {round_up(v_full)} and i_bias = {I_UNIT:g} A"
+        )
+        raise InputError(
+            f"`NeuronConfig` needs i_bias > 0, in amperes; got {config.i_bias:g}: at"
+            f" this full scale, slot and swing {works}."
+        )
+    if config.c_int < least * (1 - 1e-9):
+        v_full = _v_full_for(config.i_bias, config)
+        share = v_full / config.v_full
+        bias = f", i_bias >= {round_up(i_min)}" if i_min < I_MAX else ""
+        raise InputError(
+            f"A neuron of v_full = {config.v_full:g} V would need C_int ="
+            f" {config.c_int:.2g} F, below {least:g} F: take v_full >="
+            f" {round_up(v_full)}, t_slot >= {round_up(share * config.t_slot)}{bias} or"
+            f" swing <= {round_down(config.swing / share)}."
+        )
+
+
+def _v_full_for(i_bias: float, config: NeuronConfig) -> float:
+    """[V] Full scale at which C_int is the smallest, with another bias."""
+    technology = config.technology
+    c_total = technology.c_int_min + technology.c_parasitic * i_bias / I_UNIT
+    gm = technology.gm_per_ampere * i_bias
+    return c_total * config.swing / (gm * SLOTS * config.t_slot)
+
+
+def round_up(x: float) -> str:
+    """Three digits, rounded up: a bound that works as it is told."""
+    return _digits(x, math.ceil)
+
+
+def round_down(x: float) -> str:
+    """The same, rounded down."""
+    return _digits(x, math.floor)
+
+
+def _digits(x: float, to_whole: Callable[[float], int]) -> str:
+    unit = 10.0 ** (math.floor(math.log10(x)) - 2)
+    return f"{to_whole(round(x / unit, 6)) * unit:.3g}"

@@ -7,15 +7,19 @@ import jax.numpy as jnp
 
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.neuron.transistors import COMPARATOR, GM_CELL, LATCH
+from rram_jax.neuron.sizing import size_neurons
 from rram_jax.types import Array, Float, Key
 
 
 def gate_areas(config: NeuronConfig) -> tuple[float, ...]:
     """[m^2] W L of each of `config.mismatched`."""
-    area = {f"gm_{t.name}": t.width * config.width_scale * t.length for t in GM_CELL}
-    area |= {f"latch_{t.name}": t.width * t.length for t in LATCH}
-    area |= {f"comparator_{t.name}": t.width * t.length for t in COMPARATOR}
+    sizes = size_neurons(config)
+    blocks = {
+        "gm": sizes.gm_cell,
+        "latch": sizes.latch,
+        "comparator": sizes.comparator,
+    }
+    area = {f"{b}_{t.name}": t.width * t.length for b, ts in blocks.items() for t in ts}
     return tuple(area[name] for name in config.mismatched)
 
 

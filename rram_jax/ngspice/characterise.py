@@ -39,7 +39,7 @@ from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.law import Law, Term, fit_law
 from rram_jax.ngspice.farm import run_jobs
 from rram_jax.ngspice.measure import LABELS, check_mismatch, measure, process_of
-from rram_jax.ngspice.plan import C_INT_FITTED, CharacterisePlan
+from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.testbench import G_ROW, driver_resistance
 from rram_jax.toml_file import parse_record
@@ -62,9 +62,11 @@ def characterise(
         workers: Processes; one for each core where None.
 
     Raises:
-        InputError: `out` holds the measurements of another plan.
+        InputError: `out` holds the measurements of another plan, or a neuron of the
+            plan cannot be built.
     """
     plan = plan or CharacterisePlan()
+    plan.check()
     _claim(out, plan)
     results = _run(out, partial(measure, plan), _keys(plan), "Columns", workers)
     card = _card(plan, results)
@@ -158,6 +160,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> Neuro
             n_held_out=plan.n_held_out,
             n_staircases=plan.n_staircases,
             cmos=plan.cmos,
+            technology=plan.technology,
             corner=plan.corner,
             temperature=plan.temperature,
         ),
@@ -166,7 +169,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> Neuro
             t_slot=plan.t_slot,
             v_full=plan.v_full,
             swing=plan.swing,
-            c_int=C_INT_FITTED,
+            c_int=plan.c_int,
         ),
         driver=DriverResistance(
             r_driver=usual.r_driver,

@@ -23,6 +23,7 @@ from rram_jax.device.card import DeviceCard
 from rram_jax.device.variability import mean_conductance, sample_resistance
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, with_card
+from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, V_READ, NeuronConfig
 from rram_jax.neuron.mismatch import draw_mismatch, gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
@@ -140,7 +141,12 @@ def convert(
         runs[index] = run
         on_done()
 
-    run_jobs(partial(_simulate, config), jobs, workers=workers, on_done=keep)
+    run_jobs(
+        partial(_simulate, config, process_of(card)),
+        jobs,
+        workers=workers,
+        on_done=keep,
+    )
     done = [run for run in runs if run is not None]
     blocks = done[0].energy
     energy = {b: sum(run.energy[b] for run in done) / n for b in blocks}
@@ -154,10 +160,20 @@ def convert(
     )
 
 
-def _simulate(config: NeuronConfig, job: tuple[np.ndarray, np.ndarray]) -> ColumnRun:
+def process_of(card: NeuronCard) -> Process:
+    """The transistors that a neuron card was measured with."""
+    told = card.conditions
+    cmos = load_cmos_card(told.cmos)
+    return Process(card=cmos, corner=told.corner, temperature=told.temperature)
+
+
+def _simulate(
+    config: NeuronConfig, process: Process, job: tuple[np.ndarray, np.ndarray]
+) -> ColumnRun:
     staircases, delvto = job
     shifts = [dict(zip(MISMATCHED, row.tolist(), strict=True)) for row in delvto]
-    return simulate_columns(config, staircases, shifts if delvto.any() else None)
+    given = shifts if delvto.any() else None
+    return simulate_columns(config, staircases, given, process=process)
 
 
 def case_config(case: ConversionCase, card: NeuronCard) -> NeuronConfig:
@@ -165,7 +181,9 @@ def case_config(case: ConversionCase, card: NeuronCard) -> NeuronConfig:
     wanted = NeuronConfig(
         v_full=case.v_full,
         t_slot=case.t_slot,
+        swing=card.swing,
         clocks_per_slot=card.hidden.clocks_per_slot,
+        technology=card.conditions.technology,
     )
     return with_card(wanted, card)
 
@@ -275,6 +293,7 @@ def raw_linearity(
     config: NeuronConfig,
     levels: int = LEVELS,
     *,
+    process: Process | None = None,
     workers: int | None = None,
     on_done: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
@@ -282,7 +301,8 @@ def raw_linearity(
 
     Constant inputs over the full scale; the analog crossings between clock edges give
     the inputs at which the code changes, and these are held against their end points'
-    straight line. `on_done` is called after every `LEVELS_PER_DECK` of them.
+    straight line. `process` is our own card, typical, where None; `on_done` is called
+    after every `LEVELS_PER_DECK` of them.
     """
     inputs = np.linspace(-0.05, 1.05, levels) * config.v_full
     jobs = np.array_split(inputs, -(-levels // LEVELS_PER_DECK))
@@ -292,7 +312,7 @@ def raw_linearity(
         parts[index] = position
         on_done()
 
-    run_jobs(partial(_positions, config), jobs, workers=workers, on_done=keep)
+    run_jobs(partial(_positions, config, process), jobs, workers=workers, on_done=keep)
     position = np.concatenate(parts)
     inside = np.isfinite(position)
     position, inputs = position[inside], inputs[inside]
@@ -306,9 +326,12 @@ def raw_linearity(
     }
 
 
-def _positions(config: NeuronConfig, inputs: np.ndarray) -> np.ndarray:
+def _positions(
+    config: NeuronConfig, process: Process | None, inputs: np.ndarray
+) -> np.ndarray:
     """[slots] At which constant inputs [V] cross."""
-    run = simulate_columns(config, np.repeat(inputs[:, None], SLOTS, 1))
+    stairs = np.repeat(inputs[:, None], SLOTS, 1)
+    run = simulate_columns(config, stairs, process=process)
     return run.crossings(0.0, config)
 
 

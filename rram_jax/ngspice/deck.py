@@ -17,7 +17,7 @@ from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
-from rram_jax.neuron.config import T_OUT_ZERO, V_CM
+from rram_jax.neuron.config import T_OUT_ZERO
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
 from rram_jax.ngspice.job import BODY_NAME
@@ -144,7 +144,9 @@ def network_deck(
     if array not in ARRAYS:
         raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {array!r}.")
     process = process or default_process()
-    parts = [shared_lines(process), *_levels(design), OPTIONS]
+    technology = design.layers[0].neuron.technology
+    shared = shared_lines(process, technology)
+    parts = [shared, *_levels(design, technology), OPTIONS]
     phases, t_period = _phases(design, conversions)
     t_start = T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
@@ -161,7 +163,7 @@ def network_deck(
         resistors = ARRAYS[array](
             resistance, layer.tile, layer.layer.columns_per_output
         )
-        bias = bias_instance(str(k), asynchronous=layer.neuron.asynchronous)
+        bias = bias_instance(str(k), layer.neuron)
         parts += [bias, phase.text, *_array(k, resistors)]
         parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
         if k > 0:
@@ -201,9 +203,9 @@ def _phases(design, conversions: int) -> tuple[list[PhaseText], float]:
     return of_layers(conversions, t_period), t_period
 
 
-def _levels(design):
-    v_read = design.circuit.v_read
-    return [f"Vvp vp 0 {V_CM + v_read:.9g}", f"Vvm vm 0 {V_CM - v_read:.9g}"]
+def _levels(design, technology):
+    v_cm, v_read = technology.v_cm, design.circuit.v_read
+    return [f"Vvp vp 0 {v_cm + v_read:.9g}", f"Vvm vm 0 {v_cm - v_read:.9g}"]
 
 
 def _col_tiles(layer: LayerDesign) -> int:
@@ -227,15 +229,7 @@ def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
     for j, shifts in enumerate(delvto):
         name = f"{k}_{j}"
         named = dict(zip(layer.neuron.mismatched, map(float, shifts), strict=True))
-        lines.append(
-            neuron_instance(
-                str(k),
-                name,
-                f"s{name}",
-                named,
-                asynchronous=layer.neuron.asynchronous,
-            )
-        )
+        lines.append(neuron_instance(str(k), name, f"s{name}", layer.neuron, named))
         lines.append(f"Cs{name} s{name} 0 {C_BIT_LINE:g}")
         if not last:
             lines.append(pulse_gate_instance(str(k), name))

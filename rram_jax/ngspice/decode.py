@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rram_jax.neuron.config import LEAD, V_CM, V_DD, V_PRE, NeuronConfig
+from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.technology import Technology
 from rram_jax.ngspice.neuron import BLOCKS
 from rram_jax.ngspice.phases import decision_instant, phase_names, ramp_instant
 
@@ -46,9 +47,15 @@ class DeckPlan:
     """[s] From one image's start to the next one's."""
 
     @property
+    def technology(self) -> Technology:
+        """Of all layers."""
+        return self.neurons[0].technology
+
+    @property
     def levels(self) -> dict[str, float]:
         """[V] Reference levels of the rows."""
-        return {"vp": V_CM + self.v_read, "vm": V_CM - self.v_read, "cm": V_CM}
+        v_cm = self.technology.v_cm
+        return {"vp": v_cm + self.v_read, "vm": v_cm - self.v_read, "cm": v_cm}
 
     @property
     def phases(self) -> list[str]:
@@ -91,7 +98,7 @@ class DeckAnswer:
     """[J] By block, over the whole transient (`energy_by_block`)."""
 
     regulator_j: float
-    """[J] Array energy if v_cm +- v_read come from V_DD through linear regulators."""
+    """[J] Array energy if linear regulators make v_cm +- v_read from the supply."""
 
     peak_current_a: dict[str, float]
     """[A] Largest current of each reference level."""
@@ -117,7 +124,7 @@ def read_answer(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> DeckAnswer:
         counts=counts.tolist(),
         width_error=error,
         energy_j=energy_by_block(plan, data),
-        regulator_j=float(V_DD * sum(regulated)),
+        regulator_j=float(plan.technology.v_dd * sum(regulated)),
         peak_current_a={name: float(np.abs(i).max()) for name, i in drawn.items()},
     )
 
@@ -142,18 +149,19 @@ def read_answers(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> list[DeckAns
 def energy_by_block(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> dict[str, float]:
     """[J] What every supply and reference delivers, by block.
 
-    `gm`, `latch`, `gate`, `bias`, `driver` (input buffers) from V_DD; `array` at the
-    levels v_cm and v_cm +- v_read, `pre` at v_pre, `phases` from the ideal clocks.
+    `gm`, `latch`, `gate`, `bias`, `driver` (input buffers) from the supply; `array` at
+    the levels v_cm and v_cm +- v_read, `pre` at v_pre, `phases` from the ideal clocks.
     """
 
     def energy(volts, current):
         return float(-np.trapezoid(volts * current, data["time"]))
 
-    out = {block: energy(V_DD, data[f"i(vdd_{block})"]) for block in BLOCKS}
+    v_dd, v_pre = plan.technology.v_dd, plan.technology.v_pre
+    out = {block: energy(v_dd, data[f"i(vdd_{block})"]) for block in BLOCKS}
     out["array"] = sum(
         energy(volts, data[f"i(v{name})"]) for name, volts in plan.levels.items()
     )
-    out["pre"] = energy(V_PRE, data["i(vpre)"])
+    out["pre"] = energy(v_pre, data["i(vpre)"])
     out["phases"] = sum(
         energy(data[f"v({name})"], data[f"i(v{name})"]) for name in plan.phases
     )
@@ -170,9 +178,9 @@ def decode_counts(
     """
     after = 0.0 if config.asynchronous else 0.9
     instants = decision_instant(t_pulse, np.arange(config.decisions) + after, config)
-    time = data["time"]
+    time, half = data["time"], config.technology.v_dd / 2
     high = np.stack(
-        [np.interp(instants, time, data[f"v(q{k}_{j})"]) > V_DD / 2 for j in range(n)]
+        [np.interp(instants, time, data[f"v(q{k}_{j})"]) > half for j in range(n)]
     )
     return np.where(high.all(1), config.decisions, high.argmin(1))
 
@@ -190,7 +198,7 @@ def decode_crossings(
     start, time = max(first, settled), data["time"]
     out = np.full(n, np.nan)
     for j in range(n):
-        q = data[f"v(q{k}_{j})"] - V_DD / 2
+        q = data[f"v(q{k}_{j})"] - config.technology.v_dd / 2
         falls = np.flatnonzero((q[:-1] > 0) & (q[1:] <= 0))
         at = time[falls] + q[falls] / (q[falls] - q[falls + 1]) * (
             time[falls + 1] - time[falls]
@@ -204,9 +212,9 @@ def decode_codes(
     data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes [n] of layer k from v(p{k}_{j}), and the pulses' widths [n] in slots."""
+    start, half = t_pulse - config.technology.lead, config.technology.v_dd / 2
     widths = [
-        high_time(data["time"], data[f"v(p{k}_{j})"], t_pulse - LEAD, V_DD / 2)
-        for j in range(n)
+        high_time(data["time"], data[f"v(p{k}_{j})"], start, half) for j in range(n)
     ]
     slots = np.array(widths) / config.t_slot
     return np.rint(slots).astype(int), slots

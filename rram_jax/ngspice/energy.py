@@ -15,9 +15,6 @@ from rram_jax.neuron.config import (
     SLOTS,
     T_OUT_ZERO,
     T_RESET,
-    V_CM,
-    V_DD,
-    V_PRE,
     V_READ,
     NeuronConfig,
 )
@@ -110,14 +107,16 @@ def _by_block(config, positions, process) -> dict[str, float]:
         parts = np.diff(time) * (current[1:] + current[:-1]) / 2
         return np.diff(np.interp(edges, time, np.concatenate([[0.0], parts.cumsum()])))
 
+    technology = config.technology
     supply = {
-        block: -V_DD * charges(data[f"i(vdd_{block})"])
+        block: -technology.v_dd * charges(data[f"i(vdd_{block})"])
         for block in ("gm", "latch", "bias")
     }
     first, zero, second, integrate, ramp = supply["gm"] / n
-    pre = -V_PRE * charges(data["i(vpre)"]).sum() / n
+    pre = -technology.v_pre * charges(data["i(vpre)"]).sum() / n
     clock = sum(
-        V_DD * charges(np.maximum(-data[f"i(v{name})"], 0)).sum() for name in phases
+        technology.v_dd * charges(np.maximum(-data[f"i(v{name})"], 0)).sum()
+        for name in phases
     )
     return {
         "integrator": float(integrate),
@@ -152,21 +151,22 @@ def measure_drivers(
 
 def _pulse(config, n_drivers, length, process) -> dict[str, float]:
     """[J] All of a pulse: supplies of gate and buffer, and the rows' levels."""
-    process = process or default_process()
+    process, technology = process or default_process(), config.technology
+    v_dd, v_cm = technology.v_dd, technology.v_cm
     pulses = input_pulse_lines(
         "0", dataclasses.replace(config, t_slot=length), [1], T_START
     )
-    enable = [(T_START, V_DD), (T_START + length, -V_DD)]
+    enable = [(T_START, v_dd), (T_START + length, -v_dd)]
     cells = neuron_subcircuits(
         "0", config, drivers_next=n_drivers, drivers_own=n_drivers
     )[2:]
-    levels = {"vp": V_CM + V_READ, "vm": V_CM - V_READ, "cm": V_CM}
+    levels = {"vp": v_cm + V_READ, "vm": v_cm - V_READ, "cm": v_cm}
     parts = [
         "* pulse gate and input buffer with row drivers",
-        shared_lines(process),
+        shared_lines(process, technology),
         *(with_instances(str(c), process) for c in cells),
         *(f"V{name} {name} 0 {levels[name]}" for name in ("vp", "vm")),
-        f"Vq q0_0 0 {V_DD}",
+        f"Vq q0_0 0 {v_dd}",
         steps("en0", 0.0, enable),
         pulse_gate_instance("0", "0_0"),
         pulses.text,
@@ -191,10 +191,10 @@ def _pulse(config, n_drivers, length, process) -> dict[str, float]:
 
     drawn = {name: -data[f"i(v{name})"] for name in levels}
     return {
-        "gate": -V_DD * charge(data["i(vdd_gate)"]),
-        "buffer": -V_DD * charge(data["i(vdd_driver)"]),
+        "gate": -v_dd * charge(data["i(vdd_gate)"]),
+        "buffer": -v_dd * charge(data["i(vdd_driver)"]),
         "reference": sum(v * charge(drawn[name]) for name, v in levels.items()),
-        "regulated": V_DD * sum(charge(np.maximum(i, 0)) for i in drawn.values()),
+        "regulated": v_dd * sum(charge(np.maximum(i, 0)) for i in drawn.values()),
     }
 
 

@@ -20,7 +20,7 @@ from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
 
 IDEAL = (
     "clocks and phases",
-    "the supply of 1.8 V",
+    "the supply",
     "one reference current a layer",
     "the reference voltages v_cm, v_cm + v_read, v_cm - v_read and v_pre",
     "the step of each layer's reference gate (the ramp)",

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from rram_jax.neuron.config import V_DD
 from rram_jax.ngspice.decode import DeckAnswer, DeckPlan, read_answer, saved_vectors
 from rram_jax.ngspice.runner import run_deck
 
@@ -89,7 +88,7 @@ def run_image(job: DeckJob) -> dict[str, Any]:
         files={BODY_NAME: (job.deck.parent / BODY_NAME).read_text()},
         folder=job.deck.parent / "runs",
         wanted=saved_vectors(job.plan, job.watch),
-        peaks=dict.fromkeys(clocks, V_DD),
+        peaks=dict.fromkeys(clocks, job.plan.technology.v_dd),
     )
     if job.waves:
         temporary = job.waves.with_suffix(".tmp.npz")

@@ -10,7 +10,7 @@ import numpy as np
 from rram_jax.neuron.calibrate import crossings, latch_threshold
 from rram_jax.neuron.card import NeuronCard, with_card
 from rram_jax.neuron.cmos import Process, load_cmos_card
-from rram_jax.neuron.config import SLOTS, T_CLOCK_MIN, NeuronConfig
+from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.ngspice.plan import CharacterisePlan
@@ -139,7 +139,7 @@ def measure_slopes(plan: CharacterisePlan, config: NeuronConfig) -> dict:
     found = dict(config=dataclasses.asdict(config))
     if config.asynchronous:
         return found | _slopes_at_levels(plan, config.mismatched, config)
-    finer = max(int(config.t_slot / T_CLOCK_MIN), 1)
+    finer = max(int(config.t_slot / config.t_clock_min), 1)
     config = dataclasses.replace(config, clocks_per_slot=min(finer, plan.output_clocks))
     names = [name for name in config.mismatched if name.startswith("gm_")]
     slopes = _slopes_at_levels(plan, names, config)

@@ -17,6 +17,7 @@ Names: `tag` is a layer ("0"), `name` a neuron ("0_5"); nodes s, out, dum, q, p 
 carry the neuron's name, everything that a layer shares its tag.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,28 +25,16 @@ from PySpice.Spice.Netlist import SubCircuit
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
-from rram_jax.neuron.config import C_HOLD, V_CM, V_DD, V_PRE, NeuronConfig
+from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.sizing import C_COUNTER, comparator_sizes, size_neurons
+from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import (
-    AUTO_ZERO,
-    BIAS,
-    COMPARATOR,
-    COMPARATOR_BIAS,
-    COPY,
-    GM_CELL,
-    LATCH,
     MISMATCHED,
     MISMATCHED_ASYNCHRONOUS,
-    RESET,
     Transistor,
 )
 from rram_jax.ngspice.cmos import model_lines, with_instances
 from rram_jax.ngspice.phases import steps
-
-L_MIN = 0.15e-6
-"""[m] Gate length of logic and switches."""
-
-C_COUNTER = 50e-15
-"""[F] What the continuous comparator drives: wire and registers that keep the count."""
 
 C_BIT_LINE = 0.5e-12
 """[F] Bit lines and strap of one output, lumped at its sensed node."""
@@ -58,20 +47,16 @@ BLOCKS = ("gm", "latch", "gate", "bias", "driver")
 gates and the row drivers' gates behind them, `driver` the buffers of input pulses,
 `latch` the comparators, clocked or not."""
 
-WIDTH_OHM = {"pos": 1.439e-3, "rest": 1.081e-3, "neg": 0.8874e-3}
-"""[Ohm m] Width times on-resistance of a row switch at its level, gate at V_DD, rows of
-4 mS behind 16 Ohm: equal widths would give 73, 54 and 44 Ohm."""
-
 
 def _round(x: float) -> float:
     """Six digits, so that a deck shows 1e-05 and not 9.999999999999999e-06."""
     return float(f"{x:.6g}")
 
 
-def _mosfet(circuit: SubCircuit, t: Transistor, scale: float = 1.0, shift: str = ""):
-    """Add one BSIM4 transistor; diffusions are 0.3 um long."""
-    width = _round(t.width * scale)
-    area, edge = _round(0.3e-6 * width), _round(2 * width)
+def _mosfet(circuit: SubCircuit, t: Transistor, technology: Technology, more: str = ""):
+    """Add one BSIM4 transistor; diffusions are two minimum lengths long."""
+    width = _round(t.width)
+    area, edge = _round(2 * technology.l_min * width), _round(2 * width)
     circuit.M(
         t.name,
         t.drain,
@@ -85,14 +70,8 @@ def _mosfet(circuit: SubCircuit, t: Transistor, scale: float = 1.0, shift: str =
         source_area=area,
         drain_perimeter=edge,
         source_perimeter=edge,
-        raw_spice=shift,
+        raw_spice=more,
     )
-
-
-def _switch(name: str, kind: str, drain: str, gate: str, source: str, width: float):
-    """A transistor of minimum length with its bulk at the rail."""
-    bulk = "vdd" if kind == "p" else "0"
-    return Transistor(name, kind, drain, gate, source, bulk, width, L_MIN)
 
 
 def _block(name: str, nodes: str, block: str) -> tuple[SubCircuit, dict[str, str]]:
@@ -107,34 +86,89 @@ def _block(name: str, nodes: str, block: str) -> tuple[SubCircuit, dict[str, str
 def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
     """Integrator with auto-zero; before a latch `dum` is v_pre held on a copy of C_int.
 
-    The latch kicks both its inputs; against a stiff v_pre codes come out low. A
-    continuous comparator does not kick and compares with v_pre itself.
+    Folded cascode; the auxiliary pair, driven by what the auto-zero holds, works on the
+    same nodes fa and fb:
+
+        vdd --+---------------------+-------------------+----------+
+              |                     |                   |          |
+           aux_tail                tail               mir_a ---- mir_b
+           2.5/1.5 -- vbp         10/1.5 -- vbp        6/1   |    6/1
+              |                     |                   |    |     |
+          +---+----+ ta         +---+----+ t         pcasc_a |  pcasc_b -- vcp
+          |        |            |        |            6/0.3  |   6/0.3
+        aux_a    aux_b         in_a     in_b            |    |     |
+         2/1      2/1         20/0.5   20/0.5        ga +----+     +---- out
+        v_pre     hold          bl      ref             |          |
+          |        |            |        |            casc_a    casc_b -- vcn
+          |        |            |        |            4/0.3      4/0.3
+          +--------|----- fa ---+--------|--------------+          |
+                   +----- fb ------------+--------------|----------+
+                                                        |          |
+                                                     sink_a     sink_b -- vbn
+                                                      4.5/1      4.5/1
+        0 ----------------------------------------------+----------+
+
+            C_hold    az_n, az_p         rs_n, rs_p       du_n, du_p      copy
+        0 ---||--- hold -- 0.5/0.15 -- out -- 1/0.15 -- v_pre -- 1/0.15 -- dum --||-- 0
+                                        |
+                                      C_int
+                                        |
+                                        0
+
+    Widths and lengths in micrometres at 20 uA, 200 fF and l_min = 0.15 um;
+    `size_neurons` has the others. The latch kicks both its inputs; against a stiff
+    v_pre codes come out low. A continuous comparator does not kick and compares with
+    v_pre itself.
     """
     dum = "" if config.asynchronous else "dum "
     nodes = f"bl ref out {dum}vpre az azb rs rsb vbp vbn vcn vcp vdd"
     cell, shift = _block(f"gm{tag}", nodes, "gm")
-    for t in GM_CELL:
-        _mosfet(cell, t, config.width_scale, shift[t.name])
-    for t in AUTO_ZERO:
-        _mosfet(cell, t)
-    for t in RESET if config.asynchronous else (*RESET, *COPY):
-        _mosfet(cell, t, config.reset_scale)
-    cell.C("int", "out", "0", _round(config.c_int))
+    sizes = size_neurons(config)
+    copy = () if config.asynchronous else sizes.copy
+    for t in (*sizes.gm_cell, *sizes.auto_zero, *sizes.reset, *copy):
+        _mosfet(cell, t, config.technology, shift.get(t.name, ""))
+    cell.C("int", "out", "0", _round(sizes.c_int))
     if not config.asynchronous:
-        cell.C("dum", "dum", "0", _round(config.c_total))
-    cell.C("hold", "hold", "0", C_HOLD)
+        cell.C("dum", "dum", "0", _round(sizes.c_copy))
+    cell.C("hold", "hold", "0", sizes.c_hold)
     return cell
 
 
-def latch() -> SubCircuit:
-    """Clocked comparator with memory: q after the edge is inp > inn."""
+def latch(technology: Technology = TECHNOLOGY) -> SubCircuit:
+    """Clocked comparator with memory: q after the edge is inp > inn.
+
+        vdd --+---------+---------+--------------------+---------+---------+
+              |         |         |                    |         |         |
+             r_a       r_on      p_on -- op    on -- p_op       r_op      r_b
+           1.5/0.15  1.5/0.15   2/0.15                2/0.15  1.5/0.15  1.5/0.15
+             clk       clk        |                    |        clk       clk
+              |         +---- on -+                    +- op ----+         |
+              |                   |                    |                   |
+              |                  n_on -- op    on -- n_op                  |
+              |                 2/0.15                2/0.15               |
+              +-------------- a --+                    +-- b --------------+
+                                  |                    |
+                         inp --- in_p                 in_n --- inn
+                                8/0.3                 8/0.3
+                                  +--------- t --------+
+                                             |
+                                   clk --- tail 6/0.15
+                                             |
+        0 -----------------------------------+
+
+        q = NAND(on, qb), qb = NAND(op, q): q_1 to qb_4, 1/0.15 each
+
+    Widths and lengths in micrometres at l_min = 0.15 um. While clk is low, on, op, a
+    and b are at the supply and the NANDs hold; the edge lets the larger input's side
+    fall first.
+    """
     cell, shift = _block("latch", "inp inn clk q qb vdd", "latch")
-    for t in LATCH:
-        _mosfet(cell, t, shift=shift.get(t.name, ""))
+    for t in comparator_sizes(technology).latch:
+        _mosfet(cell, t, technology, shift.get(t.name, ""))
     return cell
 
 
-def comparator() -> SubCircuit:
+def comparator(technology: Technology = TECHNOLOGY) -> SubCircuit:
     """Continuous comparator: q is high while inp > inn, and falls 5.8 ns after.
 
         vdd --+------------+--------------+---------+
@@ -159,8 +193,8 @@ def comparator() -> SubCircuit:
     `out` stood 5 ns before the crossing moves it by 0.02 ns.
     """
     cell, shift = _block("comparator", "inp inn q vbc vdd", "comparator")
-    for t in COMPARATOR:
-        _mosfet(cell, t, shift=shift.get(t.name, ""))
+    for t in comparator_sizes(technology).comparator:
+        _mosfet(cell, t, technology, shift.get(t.name, ""))
     cell.C("q", "q", "0", C_COUNTER)
     return cell
 
@@ -171,81 +205,85 @@ def bias(tag: str, config: NeuronConfig) -> SubCircuit:
     block = SubCircuit(f"bias{tag}", "vbp", "vbn", "vcn", "vcp", *own, "vdd")
     block.I("ref", "vbp", "0", config.i_bias)
     gates = {"vbp": "vdd", "vbn": "0", "vcn": "0", "vcp": "vdd"}
-    for t in BIAS:
-        _mosfet(block, t, config.width_scale)
+    sizes = size_neurons(config)
+    for t in sizes.bias:
+        _mosfet(block, t, config.technology)
     if config.asynchronous:
         gates["vbc"] = "0"
-        for t in COMPARATOR_BIAS:
-            _mosfet(block, t, config.width_scale)
+        for t in sizes.comparator_bias:
+            _mosfet(block, t, config.technology)
     for gate, rail in gates.items():
         block.C(gate, gate, rail, 2e-12)
     return block
 
 
-def _inverter(
-    cell: SubCircuit, name: str, x: str, y: str, width: float, more: str = ""
-):
-    _mosfet(cell, _switch(f"p{name}", "p", y, x, "vdd", 2.5 * width), shift=more)
-    _mosfet(cell, _switch(f"n{name}", "n", y, x, "0", width), shift=more)
-
-
-def pulse_gate(tag: str, n_drivers: int) -> SubCircuit:
-    """Make p = q and en, and pb its complement, for `n_drivers` pairs of row drivers.
-
-    Every stage carries about five times its own gate; the taper keeps the delay.
-    """
+def pulse_gate(tag: str, config: NeuronConfig, n_drivers: int) -> SubCircuit:
+    """Make p = q and en, and pb its complement, for `n_drivers` pairs of drivers."""
     gate = SubCircuit(f"gate{tag}", "q", "en", "p", "pb", "vdd")
-    wide = 2e-6 * n_drivers ** (1 / 3)
-    for t in (
-        _switch("a1", "p", "x1", "q", "vdd", wide),
-        _switch("a2", "p", "x1", "en", "vdd", wide),
-        _switch("a3", "n", "x1", "q", "xa", wide),
-        _switch("a4", "n", "xa", "en", "0", wide),
-    ):
-        _mosfet(gate, t)
-    _inverter(gate, "1", "x1", "x2", 2e-6 * n_drivers ** (2 / 3))
-    _inverter(gate, "2", "x2", "pb", 10e-6 * n_drivers)
-    _inverter(gate, "3", "pb", "p", 10e-6 * n_drivers)
+    for t in size_neurons(config, drivers_next=n_drivers).pulse_gate:
+        _mosfet(gate, t, config.technology)
     return gate
 
 
-def input_buffer(tag: str, n_drivers: int) -> SubCircuit:
+def input_buffer(tag: str, config: NeuronConfig, n_drivers: int) -> SubCircuit:
     """Two inverters from an ideal pulse to p and pb of `n_drivers` pairs of drivers."""
     buffer = SubCircuit(f"buf{tag}", "x", "p", "pb", "vdd", k=1)
-    _inverter(buffer, "1", "x", "pb", 10e-6 * n_drivers, "m={k}")
-    _inverter(buffer, "2", "pb", "p", 10e-6 * n_drivers, "m={k}")
+    for t in size_neurons(config, drivers_own=n_drivers).input_buffer:
+        _mosfet(buffer, t, config.technology, "m={k}")
     return buffer
 
 
-def row_driver(tag: str, config: NeuronConfig) -> SubCircuit:
-    """A pair of rows: to v_cm +- v_read while p is high, to v_cm while pb is high."""
+def row_driver(
+    tag: str, config: NeuronConfig, g_row: float | None = None
+) -> SubCircuit:
+    """A pair of rows: to v_cm +- v_read while p is high, to v_cm while pb is high.
+
+    Args:
+        tag: Layer.
+        config: Its neurons.
+        g_row: [S] Load of each row, for which the switches are sized; by default they
+            have the config's `r_driver`.
+    """
     driver = SubCircuit(f"drv{tag}", "p", "pb", "rp", "rm", "vp", "vm", "cm")
-    width = {level: x / config.r_driver for level, x in WIDTH_OHM.items()}
-    for t in (
-        _switch("pos", "n", "rp", "p", "vp", width["pos"]),
-        _switch("rest_p", "n", "rp", "pb", "cm", width["rest"]),
-        _switch("neg", "n", "rm", "p", "vm", width["neg"]),
-        _switch("rest_m", "n", "rm", "pb", "cm", width["rest"]),
-    ):
-        _mosfet(driver, t)
+    for t in size_neurons(config, g_row=g_row).row_driver:
+        _mosfet(driver, t, config.technology)
     return driver
 
 
-def shared_lines(process: Process | None = None) -> str:
+def shared_lines(
+    process: Process | None = None, technology: Technology = TECHNOLOGY
+) -> str:
     """Transistor models, both comparators, supplies by block, v_pre and v_cm.
 
+    Args:
+        process: Of all transistors; our own card, typical, where None.
+        technology: That the neurons are sized for.
+
     Raises:
-        InputError: The process has another supply than the neuron is sized for.
+        InputError: The process has another supply than the neurons are sized for, or
+            longer gates.
     """
     process = process or default_process()
-    if process.card.v_dd != V_DD:
+    card, v_dd = process.card, technology.v_dd
+    if not math.isclose(card.v_dd, v_dd, rel_tol=1e-6):
         raise InputError(
-            f"The neuron is sized for {V_DD:g} V, and CMOS card {process.card.name!r}"
-            f" has {process.card.v_dd:g} V: take a card of {V_DD:g} V."
+            f"The neuron is sized for {v_dd:g} V, and CMOS card {card.name!r} has"
+            f" {card.v_dd:g} V: take a CMOS card of {v_dd:g} V, or a neuron card"
+            f" measured with {card.name!r} (rram-jax neuron characterise --cmos)."
         )
-    supplies = [f"Vdd_{block} vdd_{block} 0 {V_DD}" for block in BLOCKS]
-    levels = [f"Vpre vpre 0 {V_PRE}", f"Vcm cm 0 {V_CM}"]
-    cells = [with_instances(str(cell), process) for cell in (latch(), comparator())]
+    if card.l_min > technology.l_min * (1 + 1e-6):
+        raise InputError(
+            f"The neuron is sized for gates of {1e6 * technology.l_min:g} um, and CMOS"
+            f" card {card.name!r} has {1e6 * card.l_min:g} um at the least: take a"
+            f" neuron card measured with {card.name!r} (rram-jax neuron characterise"
+            " --cmos)."
+        )
+    supplies = [f"Vdd_{block} vdd_{block} 0 {v_dd:.9g}" for block in BLOCKS]
+    levels = [f"Vpre vpre 0 {technology.v_pre:.9g}", f"Vcm cm 0 {technology.v_cm:.9g}"]
+    cells = [
+        with_instances(str(cell), process)
+        for cell in (latch(technology), comparator(technology))
+    ]
     return "\n".join([model_lines(process), *cells, *supplies, *levels])
 
 
@@ -265,21 +303,22 @@ def neuron_subcircuits(
     return [
         gm_cell(tag, config),
         bias(tag, config),
-        pulse_gate(tag, drivers_next),
-        input_buffer(tag, drivers_own),
+        pulse_gate(tag, config, drivers_next),
+        input_buffer(tag, config, drivers_own),
         row_driver(tag, config),
     ]
 
 
-def bias_instance(tag: str, *, asynchronous: bool = False) -> str:
+def bias_instance(tag: str, config: NeuronConfig) -> str:
     """The layer's bias block, with start values for the operating point.
 
     Node vbc, the bias of continuous comparators, is there with them only.
     """
-    vbc = f" vbc{tag}" if asynchronous else ""
+    vbc, v_dd = f" vbc{tag}" if config.asynchronous else "", config.technology.v_dd
     return (
         f"Xb{tag} vbp{tag} vbn{tag} vcn{tag} vcp{tag}{vbc} vdd_bias bias{tag}\n"
-        f".nodeset v(vbp{tag})=0.99 v(vbn{tag})=0.69 v(vcn{tag})=0.85 v(vcp{tag})=0.83"
+        f".nodeset v(vbp{tag})={v_dd - 0.81:.6g} v(vbn{tag})=0.69 v(vcn{tag})=0.85"
+        f" v(vcp{tag})={v_dd - 0.97:.6g}"
     )
 
 
@@ -287,9 +326,8 @@ def neuron_instance(
     tag: str,
     name: str,
     bl_node: str,
+    config: NeuronConfig,
     delvto: Mapping[str, float] | None = None,
-    *,
-    asynchronous: bool = False,
 ) -> str:
     """Integrator and comparator of one neuron: nodes out, dum, q, qb with its name.
 
@@ -297,29 +335,32 @@ def neuron_instance(
         tag: Layer.
         name: Neuron.
         bl_node: Its bit line's sense node.
+        config: The layer's neurons; with a continuous comparator there is no dum and no
+            qb.
         delvto: [V] Threshold shifts by the names of `NeuronConfig.mismatched`.
-        asynchronous: With a continuous comparator; there is no dum and no qb.
     """
     shift = {"gm": "", "latch": "", "comparator": ""}
     for key, value in (delvto or {}).items():
         block, transistor = key.split("_", 1)
         shift[block] += f" d_{transistor}={value:.8g}"
-    n, dum = name, "" if asynchronous else f" dum{name}"
+    n, dum = name, "" if config.asynchronous else f" dum{name}"
+    v_dd, v_pre = config.technology.v_dd, config.technology.v_pre
     cell = (
         f"Xg{n} {bl_node} ref{tag} out{n}{dum} vpre az{tag} azb{tag} rs{tag} rsb{tag}"
         f" vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_gm gm{tag}{shift['gm']}"
     )
     start = (
-        f".nodeset v(out{n})={V_PRE} v(xg{n}.hold)={V_PRE} v(xg{n}.ga)=1 v(xg{n}.t)=1.1"
+        f".nodeset v(out{n})={v_pre:.6g} v(xg{n}.hold)={v_pre:.6g}"
+        f" v(xg{n}.ga)={v_dd - 0.8:.6g} v(xg{n}.t)={config.technology.v_cm + 0.7:.6g}"
     )
-    if asynchronous:
+    if config.asynchronous:
         compare = f"Xl{n} out{n} vpre q{n} vbc{tag} vdd_latch comparator"
         return f"{cell}\n{compare}{shift['comparator']}\n{start}"
     return (
         f"{cell}\n"
         f"Xl{n} out{n} dum{n} clk{tag} q{n} qb{n} vdd_latch latch{shift['latch']}\n"
-        f"{start} v(dum{n})={V_PRE} v(xl{n}.on)={V_DD} v(xl{n}.op)={V_DD}"
-        f" v(q{n})=0 v(qb{n})={V_DD}"
+        f"{start} v(dum{n})={v_pre:.6g} v(xl{n}.on)={v_dd:.6g} v(xl{n}.op)={v_dd:.6g}"
+        f" v(q{n})=0 v(qb{n})={v_dd:.6g}"
     )
 
 
@@ -370,13 +411,13 @@ def input_pulse_lines(
     """
     trains = list(zip(codes, *more, strict=True))
     names = {train: f"{tag}_{'_'.join(map(str, train))}" for train in trains}
-    lines = []
+    lines, v_dd = [], config.technology.v_dd
     for train in sorted(names):
         name, high = names[train], []
         for n, code in enumerate(train):
             start = t_start + n * t_period
             end = start + code * config.t_slot
-            high += [(start, V_DD), (end, -V_DD)] if code else []
+            high += [(start, v_dd), (end, -v_dd)] if code else []
         lines.append(steps(f"x{name}", 0.0, high))
         lines.append(
             f"Xi{name} x{name} pi{name} pbi{name} vdd_driver"

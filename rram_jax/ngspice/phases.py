@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rram_jax.neuron.config import (
-    LEAD,
     SLOTS,
     T_FREE,
     T_RESET,
-    V_CM,
-    V_DD,
     WARM_UP,
     NeuronConfig,
 )
@@ -61,12 +58,12 @@ def decision_instant(t_pulse: float, k, config: NeuronConfig):
 
     The counter's are later by the comparator's delay.
     """
-    return t_pulse - LEAD + config.t_delay + k * config.t_clock
+    return t_pulse - config.technology.lead + config.t_delay + k * config.t_clock
 
 
 def ramp_instant(t_pulse: float, config: NeuronConfig) -> float:
     """[s] Start of the reference's step, `ramp_advance` before the first decision."""
-    return t_pulse - LEAD - config.ramp_advance * config.t_slot
+    return t_pulse - config.technology.lead - config.ramp_advance * config.t_slot
 
 
 def phase_lines(
@@ -98,7 +95,8 @@ def phase_lines(
         The text; `t_pulse` is the first conversion's, `t_end` the last one's.
     """
     period = config.t_period if t_period is None else t_period
-    zero = [(t_zero, -V_DD)]
+    v_dd, v_cm = config.technology.v_dd, config.technology.v_cm
+    zero = [(t_zero, -v_dd)]
     reset, clock, reference, enable = [], [], [], []
     t_pulse = t_start + (SLOTS + 1) * config.t_slot
     for n in range(conversions):
@@ -106,25 +104,25 @@ def phase_lines(
         zeroed = t_zero + n * period
         if n:
             close = zeroed - config.t_auto_zero
-            zero += [(close, V_DD), (zeroed, -V_DD)]
-            reset += [(close - 1e-9 - T_RESET, V_DD), (close - 1e-9, -V_DD)]
-        reset += [(zeroed + 1e-9, V_DD), (start - T_FREE, -V_DD)]
+            zero += [(close, v_dd), (zeroed, -v_dd)]
+            reset += [(close - 1e-9 - T_RESET, v_dd), (close - 1e-9, -v_dd)]
+        reset += [(zeroed + 1e-9, v_dd), (start - T_FREE, -v_dd)]
         for k in range(-WARM_UP, config.decisions):
             t = decision_instant(pulse, k, config)
-            clock += [(t, V_DD), (t + 0.45 * config.t_clock, -V_DD)]
+            clock += [(t, v_dd), (t + 0.45 * config.t_clock, -v_dd)]
         reference += [
             (start, -config.v_shift),
             (start + SLOTS * config.t_slot, config.v_shift),
             (ramp_instant(pulse, config), config.v_full),
             (decision_instant(pulse, config.decisions, config), -config.v_full),
         ]
-        enable += [(pulse, V_DD), (pulse + SLOTS * config.t_slot, -V_DD)]
+        enable += [(pulse, v_dd), (pulse + SLOTS * config.t_slot, -v_dd)]
     sources = {
-        "az": (V_DD, zero),
+        "az": (v_dd, zero),
         "azb": (0.0, [(t, -v) for t, v in zero]),
         "rs": (0.0, reset),
-        "rsb": (V_DD, [(t, -v) for t, v in reset]),
-        "ref": (V_CM, reference),
+        "rsb": (v_dd, [(t, -v) for t, v in reset]),
+        "ref": (v_cm, reference),
         "clk": (0.0, clock),
         "en": (0.0, enable),
     }

@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import qmc
 
 from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import load_cmos_card
 from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.technology import TECHNOLOGY, Technology, technology_of
 
 Range = tuple[float, float]
 """Smallest and largest value; equal ones keep a quantity where it is."""
@@ -24,7 +27,8 @@ RAMP_ADVANCE = 0.8
 of it, so that the ramp has settled as far as in a network."""
 
 C_INT_FITTED = 25e-15
-"""[F] With a smaller integration capacitor the latch's kick is no longer small."""
+"""[F] With a smaller integration capacitor the latch's kick is no longer small; in a
+technology of other parasitics as much more or less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,26 @@ class CharacterisePlan:
                 f"A card needs 8 mismatched neurons or more; got {self.n_neurons}."
             )
 
+    def check(self) -> None:
+        """Check that its neurons can be built of its CMOS card.
+
+        Raises:
+            InputError: They cannot, or there is no such card.
+        """
+        for kind in ("hidden", "output"):
+            self.usual(kind)
+            self.points(kind)
+
+    @cached_property
+    def technology(self) -> Technology:
+        """What its CMOS card gives a neuron."""
+        return technology_of(load_cmos_card(self.cmos))
+
+    @property
+    def c_int(self) -> float:
+        """[F] Smallest capacitor that the laws are fitted to."""
+        return C_INT_FITTED * self.technology.c_parasitic / TECHNOLOGY.c_parasitic
+
     def usual(self, kind: str) -> NeuronConfig:
         """The neuron in the middle of things: `USUAL`, moved into the ranges."""
         return self.config(kind, **self._usual())
@@ -127,7 +151,7 @@ class CharacterisePlan:
             if len(found) == tried:
                 raise InputError(
                     "No neuron in these ranges can be built with a C_int of"
-                    f" {C_INT_FITTED:g} F or more: raise t_slot, i_bias or v_full, or"
+                    f" {self.c_int:g} F or more: raise t_slot, i_bias or v_full, or"
                     " lower swing."
                 )
         return found[: self.n_points + self.n_held_out]
@@ -148,6 +172,7 @@ class CharacterisePlan:
             clocks_per_slot=self.output_clocks if output else 1,
             asynchronous=output,
             ramp_advance=RAMP_ADVANCE,
+            technology=self.technology,
         )
 
     def _line(self) -> list[float]:
@@ -167,4 +192,4 @@ class CharacterisePlan:
             config = self.config(kind, **point)
         except InputError:
             return []
-        return [config] if config.c_int >= C_INT_FITTED else []
+        return [config] if config.c_int >= self.c_int else []

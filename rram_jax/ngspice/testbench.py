@@ -10,9 +10,6 @@ from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import (
     SLOTS,
     T_OUT_ZERO,
-    V_CM,
-    V_DD,
-    V_PRE,
     V_READ,
     NeuronConfig,
 )
@@ -111,15 +108,15 @@ def column_deck(
     phases = phase_lines(
         "0", config, T_START, T_START - T_OUT_ZERO, conversions=conversions
     )
-    gate = not config.asynchronous
+    gate, v_cm = not config.asynchronous, config.technology.v_cm
     parts = [
         "* neuron testbench",
-        shared_lines(process),
+        shared_lines(process, config.technology),
         *(with_instances(str(c), process) for c in neuron_subcircuits("0", config)),
-        bias_instance("0", asynchronous=config.asynchronous),
+        bias_instance("0", config),
         phases.text,
-        f"Vvp vp 0 {V_CM + V_READ}",
-        f"Vvm vm 0 {V_CM - V_READ}",
+        f"Vvp vp 0 {v_cm + V_READ}",
+        f"Vvm vm 0 {v_cm - V_READ}",
     ]
     starts = T_START + T_GATE + np.arange(SLOTS + 1) * config.t_slot
     for j in range(len(staircases)):
@@ -129,15 +126,15 @@ def column_deck(
             heights = np.diff([0.0, *stair, 0.0])
             changes += zip(starts + n * config.t_period, heights, strict=True)
         parts += [
-            steps(f"a{name}", V_CM, changes),
+            steps(f"a{name}", v_cm, changes),
             f"Rs{name} a{name} s{name} {R_BIT_LINE}",
             f"Cs{name} s{name} 0 {C_BIT_LINE}",
             neuron_instance(
                 "0",
                 name,
                 f"s{name}",
+                config,
                 delvto[j] if delvto else None,
-                asynchronous=config.asynchronous,
             ),
         ]
         if not gate:
@@ -205,19 +202,19 @@ def simulate_conversions(
 
 def _read(config, data, n, t_pulse, t_stop, cpu_s) -> ColumnRun:
     """One conversion of n columns."""
-    time, latches = data["time"], not config.asynchronous
+    time, latches, levels = data["time"], not config.asynchronous, config.technology
     energy = {
-        block: float(-V_DD * np.trapezoid(data[f"i(vdd_{block})"], time))
+        block: float(-levels.v_dd * np.trapezoid(data[f"i(vdd_{block})"], time))
         for block in BLOCKS
     }
     instants = decision_instant(t_pulse, np.arange(config.decisions), config)
     difference = [
-        data[f"v(out0_{j})"] - (data[f"v(dum0_{j})"] if latches else V_PRE)
+        data[f"v(out0_{j})"] - (data[f"v(dum0_{j})"] if latches else levels.v_pre)
         for j in range(n)
     ]
     widths = None
     if latches:
-        start, row_on = t_pulse - config.t_slot, V_CM + V_READ / 2
+        start, row_on = t_pulse - config.t_slot, levels.v_cm + V_READ / 2
         rows = [data[f"v(rp0_{j})"] for j in range(n)]
         widths = [high_time(time, row, start, row_on) / config.t_slot for row in rows]
     return ColumnRun(
@@ -258,16 +255,16 @@ def driver_resistance(
     A difference between the first two is a common mode on every driven pair. Resting
     rows are measured with a load to v_cm + 20 mV, about what their bit lines are at.
     """
-    rest = 20e-3
+    rest, v_cm = 20e-3, config.technology.v_cm
     process = process or default_process()
     deck = [
         "* row driver under load",
-        shared_lines(process),
+        shared_lines(process, config.technology),
         with_instances(str(row_driver("0", config)), process),
-        f"Vvp vp 0 {V_CM + V_READ}",
-        f"Vvm vm 0 {V_CM - V_READ}",
-        f"Von on 0 {V_DD}",
-        f"Vbl bl 0 {V_CM + rest}",
+        f"Vvp vp 0 {v_cm + V_READ}",
+        f"Vvm vm 0 {v_cm - V_READ}",
+        f"Von on 0 {config.technology.v_dd:.9g}",
+        f"Vbl bl 0 {v_cm + rest:.9g}",
         driver_instance("0", "a", ("on", "0"), "rp", "rm"),
         driver_instance("0", "b", ("0", "on"), "r0", "r1"),
         f"Rp rp cm {1 / g_row}",
@@ -277,8 +274,8 @@ def driver_resistance(
         f"{OPTIONS}\n.save v(rp) v(rm) v(r0)\n.op\n.end\n",
     ]
     data = run_deck("\n".join(deck)).data
-    pos, neg = data["v(rp)"][0] - V_CM, V_CM - data["v(rm)"][0]
-    rested = data["v(r0)"][0] - V_CM
+    pos, neg = data["v(rp)"][0] - v_cm, v_cm - data["v(rm)"][0]
+    rested = data["v(r0)"][0] - v_cm
     return (
         float((V_READ / pos - 1) / g_row),
         float((V_READ / neg - 1) / g_row),
@@ -297,15 +294,15 @@ def noise_density(
     process = process or default_process()
     deck = [
         "* noise of the gm cell",
-        shared_lines(process),
+        shared_lines(process, config.technology),
         with_instances(str(gm_cell("0", config)), process),
         with_instances(str(bias("0", config)), process),
-        bias_instance("0", asynchronous=config.asynchronous),
-        f"Vbl bl 0 dc {V_CM} ac 1",
+        bias_instance("0", config),
+        f"Vbl bl 0 dc {config.technology.v_cm:.9g} ac 1",
         "Xg bl cm out"
         + ("" if config.asynchronous else " dum")
         + " vpre 0 on 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
-        f"Von on 0 {V_DD}",
+        f"Von on 0 {config.technology.v_dd:.9g}",
         "Lzero out xg.hold 1e3",
         OPTIONS,
         f".noise v(out) Vbl lin 1 {frequency:.6g} {frequency:.6g}",

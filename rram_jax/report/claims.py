@@ -11,7 +11,7 @@ from rram_jax.report.text import Share, Table, make_table, percent, significant
 CONSEQUENCES = {
     "clocks and phases": "exact, with edges of 100 ps; what they deliver counts as"
     " energy, making and distributing them does not",
-    "the supply of 1.8 V": "no resistance, no noise, no losses of a converter",
+    "the supply": "no resistance, no noise, no losses of a converter",
     "one reference current a layer": "exact; the mirrors behind it are transistors",
     "the reference voltages v_cm, v_cm + v_read, v_cm - v_read and v_pre": "they"
     " hold at any current; section 6 says how much they must deliver",

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.device.card import DeviceCard
 from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.sizing import size_neurons
 from rram_jax.report.energy import BLOCKS
 from rram_jax.report.runs import CurvePoint, TrainedRun, VerifiedRun
-from rram_jax.report.schematic import size_text, sizes
+from rram_jax.report.symbols import size_text
 from rram_jax.report.text import Table, counted, make_table, percent, significant
 
 LEVELS = {"vp": "v_cm + v_read", "vm": "v_cm - v_read", "cm": "v_cm"}
@@ -257,5 +258,5 @@ def size_tables(config: NeuronConfig) -> dict[str, Table]:
             ),
             (0, 1, 3),
         )
-        for block, transistors in sizes(config).items()
+        for block, transistors in size_neurons(config).blocks.items()
     }

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.errors import InputError
-from rram_jax.neuron.config import V_CM, V_DD, V_PRE, NeuronConfig
+from rram_jax.neuron.config import NeuronConfig
 from rram_jax.report.figure import COLOURS, INK, save_figure, style_axes
 
 PHASES = ("auto-zero", "reset", "integration", "ramp")
@@ -53,7 +53,7 @@ class NeuronWaves:
     @property
     def t_fall(self) -> float:
         """[s] End of the output pulse; its start for code 0."""
-        high = np.flatnonzero(self.p > V_DD / 2)
+        high = np.flatnonzero(self.p > self.en.max() / 2)
         return float(self.time[high[-1]]) if len(high) else self.t_pulse
 
     def phases(self, config: NeuronConfig) -> list[tuple[float, float]]:
@@ -115,16 +115,23 @@ def waves_figure(
     def draw(panel: Axes, wave: np.ndarray, colour: str, label: str, **style):
         panel.plot(t, wave[shown], color=colour, label=label, **style)
 
+    levels = config.technology
     blue, orange, green, violet = COLOURS[:4]
-    draw(panels[0], 1e3 * (waves.s - V_CM), blue, "bit line (bl)", linewidth=1.2)
-    draw(panels[0], 1e3 * (waves.ref - V_CM), orange, "reference gate (ref)", ls="--")
+    draw(panels[0], 1e3 * (waves.s - levels.v_cm), blue, "bit line (bl)", linewidth=1.2)
+    draw(
+        panels[0],
+        1e3 * (waves.ref - levels.v_cm),
+        orange,
+        "reference gate (ref)",
+        ls="--",
+    )
     draw(panels[1], waves.out, blue, "C_int (out)", linewidth=1.2)
     draw(panels[1], waves.dum, orange, "copy at v_pre (dum)", linewidth=0.9)
     draw(panels[2], waves.clk, "#a8a8a8", "clock (clk)", linewidth=0.7)
     draw(panels[2], waves.q, violet, "latch (q)", linewidth=1.4)
     draw(panels[3], waves.en, "#a8a8a8", "enable (en)", ls="--", linewidth=0.9)
     draw(panels[3], waves.p, green, "pulse to the next layer (p)", linewidth=1.4)
-    panels[1].axhline(V_PRE, color=INK, linewidth=0.6, linestyle=":")
+    panels[1].axhline(levels.v_pre, color=INK, linewidth=0.6, linestyle=":")
     labels = ("above v_cm [mV]", "voltage [V]", "voltage [V]", "voltage [V]")
     for panel, label in zip(panels, labels, strict=True):
         style_axes(panel, "", label)
@@ -132,7 +139,7 @@ def waves_figure(
             frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5)
         )
     for panel in panels[2:]:
-        panel.set_ylim(-0.15 * V_DD, 1.15 * V_DD)
+        panel.set_ylim(-0.15 * levels.v_dd, 1.15 * levels.v_dd)
     panels[-1].set_xlabel("time [ns]")
     panels[-1].set_xlim(0, 1e9 * end)
     _mark_phases(panels, waves.phases(config))

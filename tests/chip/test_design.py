@@ -7,10 +7,13 @@ import pytest
 
 from rram_jax.chip.config import CircuitConfig, NetworkConfig
 from rram_jax.chip.design import design_network
+from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.attenuation import mapped_transfer
 from rram_jax.circuit.tile import layer_transfer
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
+from rram_jax.neuron.technology import Technology
+from rram_jax.ngspice.deck import network_deck
 from tests.helpers import is_one_sentence, neuron_card, random_network, write_card
 
 DEVICE = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.3)
@@ -118,6 +121,39 @@ def test_what_the_card_does_not_reach(circuit, z_full, circuit_changes, told):
     with pytest.raises(InputError, match=told) as error:
         design_network(network, DEVICE, circuit)
     assert is_one_sentence(error.value)
+
+
+def test_neurons_are_of_the_neuron_card_s_technology(circuit, tmp_path):
+    technology = Technology(v_dd=2.5, v_cm=0.55, v_pre=1.1, l_min=0.25e-6)
+    card = neuron_card()
+    conditions = dataclasses.replace(card.conditions, technology=technology)
+    card = dataclasses.replace(card, conditions=conditions)
+    circuit = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
+    design = design_network(random_network(4, BINARY), DEVICE, circuit)
+    for layer in design.layers:
+        assert layer.neuron.technology == technology
+        assert layer.neuron.swing == card.conditions.swing
+    chip = sample_chip(0, 0, design)
+    with pytest.raises(InputError, match="sized for 2.5 V.* has 1.8 V") as caught:
+        network_deck(design, chip, "multiport")
+    assert is_one_sentence(caught.value)
+
+
+def test_a_step_below_the_neuron_s_noise_is_refused(circuit, tmp_path):
+    card = neuron_card()
+    loud = {"noise_rms": tuple(5e-3 for _ in card.hidden.v_full)}
+    card = dataclasses.replace(card, hidden=dataclasses.replace(card.hidden, **loud))
+    circuit = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
+    with pytest.raises(InputError, match=r"noise of 5e\+03 uV rms.*v_full >= 0.075 V"):
+        design_network(random_network(4, BINARY), DEVICE, circuit)
+
+
+def test_rows_too_heavy_for_the_card_s_drivers_are_refused(circuit):
+    wide = dataclasses.replace(BINARY, sizes=(6, 300, 3))
+    tile = dataclasses.replace(circuit.tile, cols=300)
+    circuit = dataclasses.replace(circuit, tile=tile)
+    with pytest.raises(InputError, match="Rows of 300 cells.* tiles of .* columns"):
+        design_network(random_network(4, wide), DEVICE, circuit)
 
 
 def test_outputs_wider_than_a_tile(circuit):

@@ -141,7 +141,7 @@ def test_verify_tells_agreement_and_is_not_run_twice(tmp_path, capsys, monkeypat
     assert "8 mV, 288 rows" in capsys.readouterr().out
 
 
-def raw_linearity_of_few(config, *, workers, on_done):
+def raw_linearity_of_few(config, *, process, workers, on_done):
     on_done()
     return {"inl_lsb": 0.1, "dnl_lsb": 0.1, "monotone": True}
 

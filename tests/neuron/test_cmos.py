@@ -7,7 +7,7 @@ import tomli_w
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.cmos import Process, cmos_names, default_process, load_cmos_card
-from rram_jax.neuron.config import V_DD
+from rram_jax.neuron.technology import TECHNOLOGY
 from rram_jax.ngspice.plan import CharacterisePlan
 from tests.helpers import is_one_sentence
 
@@ -44,7 +44,7 @@ def test_a_card_comes_back_from_its_file_with_the_path_of_its_models(tmp_path):
 def test_the_preset_is_what_the_neuron_is_made_of():
     assert cmos_names() == ["cmos-130nm"]
     card = default_process().card
-    assert card.v_dd == V_DD
+    assert card.v_dd == TECHNOLOGY.v_dd
     assert list(card.corners) == ["tt", "ss", "ff", "sf", "fs"]
     names = {frozenset(corner.parameters) for corner in card.corners.values()}
     assert len(names) == 1  # every corner sets every parameter
@@ -65,6 +65,7 @@ def test_the_preset_is_what_the_neuron_is_made_of():
         ({"l_min": 0.25}, "takes l_min in metres"),
         ({"a_vt_n": 6.0}, "4 mV um are 4e-9 V m"),
         ({"a_beta": -1e-8}, "needs 0 <= a_beta"),
+        ({"kp_n": 290.0}, "290 uA/V^2 are 2.9e-4"),
         ({"model_n": "n mos"}, "named by letters, digits and _; got 'n mos'"),
         ({"model_p": "NMOS25"}, "two models, n and p, of unequal names"),
         ({"temperature_low": 90.0}, "temperature_low <= temperature_high"),

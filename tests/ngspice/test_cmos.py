@@ -7,7 +7,6 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Corner, Process, default_process
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.ngspice.cmos import model_lines, with_instances
-from rram_jax.ngspice.neuron import shared_lines
 from rram_jax.ngspice.runner import run_deck
 from rram_jax.ngspice.testbench import column_deck, simulate_columns
 from rram_jax.ngspice.transistor_bench import measure_curves, measure_mismatch
@@ -95,12 +94,6 @@ def test_transistors_get_the_names_of_the_card():
         "XMin_p a vt_in_p t 0 nfet ad=2 l=0.3 w=8",
         "R1 a 0 1",
     ]
-
-
-def test_a_card_of_another_supply_makes_no_neuron():
-    with pytest.raises(InputError, match="sized for 1.8 V, .* has 2.5 V") as caught:
-        shared_lines(changed(v_dd=2.5))
-    assert is_one_sentence(caught.value)
 
 
 # -- ngspice -------------------------------------------------------------------------

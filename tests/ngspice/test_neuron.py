@@ -8,9 +8,10 @@ import pytest
 
 from rram_jax.neuron.calibrate import latch_threshold
 from rram_jax.neuron.card import load_neuron_card, with_card
-from rram_jax.neuron.config import LEAD, SLOTS, V_CM, V_DD, NeuronConfig
+from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import draw_mismatch, gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
+from rram_jax.neuron.technology import TECHNOLOGY
 from rram_jax.neuron.transistors import MISMATCHED
 from rram_jax.ngspice.decode import (
     decode_codes,
@@ -42,6 +43,8 @@ from rram_jax.ngspice.testbench import (
     simulate_columns,
     simulate_conversions,
 )
+
+V_DD, V_CM, LEAD = TECHNOLOGY.v_dd, TECHNOLOGY.v_cm, TECHNOLOGY.lead
 
 # Full scales that are no column of the card.
 HIDDEN = NeuronConfig(v_full=7.9e-3)
@@ -91,7 +94,9 @@ def test_sizes_reach_the_netlist():
 
 
 def test_threshold_shifts_go_to_their_own_subcircuit():
-    text = neuron_instance("1", "1_3", "s1_3", {"gm_in_b": -2e-3, "latch_in_p": 3e-3})
+    text = neuron_instance(
+        "1", "1_3", "s1_3", HIDDEN, {"gm_in_b": -2e-3, "latch_in_p": 3e-3}
+    )
     cell, comparator, _ = text.splitlines()
     assert cell.startswith("Xg1_3 s1_3 ref1 out1_3 dum1_3 ")
     assert cell.endswith("gm1 d_in_b=-0.002")
@@ -99,9 +104,7 @@ def test_threshold_shifts_go_to_their_own_subcircuit():
 
 
 def test_a_continuous_comparator_has_neither_clock_nor_copy():
-    text = neuron_instance(
-        "1", "1_3", "s1_3", {"comparator_in_p": 3e-3}, asynchronous=True
-    )
+    text = neuron_instance("1", "1_3", "s1_3", OUTPUT, {"comparator_in_p": 3e-3})
     cell, compare, start = text.splitlines()
     assert cell.startswith("Xg1_3 s1_3 ref1 out1_3 vpre ")
     assert compare.split()[1:4] == ["out1_3", "vpre", "q1_3"]
@@ -116,7 +119,9 @@ def test_a_continuous_comparator_has_neither_clock_nor_copy():
 
 def test_gates_grow_with_the_drivers_behind_them():
     def widest(n):
-        return max(width(x) for x in str(pulse_gate("0", n)).splitlines() if " w=" in x)
+        return max(
+            width(x) for x in str(pulse_gate("0", HIDDEN, n)).splitlines() if " w=" in x
+        )
 
     assert widest(1) == 25e-6
     assert widest(4) == 100e-6
