@@ -1,0 +1,70 @@
+"""An effect on a neuron's code: one record a condition, with its size in LSB."""
+
+from dataclasses import dataclass
+
+from rram_jax.neuron.card import NeuronCard
+from rram_jax.neuron.cmos import Process
+from rram_jax.neuron.config import SLOTS, NeuronConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What one condition does to a neuron."""
+
+    name: str
+    """Of the effect."""
+
+    condition: str
+    """Under which it was measured, in words."""
+
+    value: float
+    """What was measured."""
+
+    unit: str
+    """Of `value`: SI units and `LSB`, `-`, `1/LSB`."""
+
+    lsb: float
+    """[LSB] Its size, signed where that means something, on a code of the middle of
+    the scale; of a random effect the standard deviation."""
+
+    modelled: bool = False
+    """The JAX model holds it, so that `lsb` is no error of the model."""
+
+    @classmethod
+    def shift(
+        cls, name: str, condition: str, lsb: float, *, modelled: bool = False
+    ) -> "Effect":
+        """An effect that is measured in LSB itself."""
+        size = float(lsb)
+        return cls(
+            name=name,
+            condition=condition,
+            value=size,
+            unit="LSB",
+            lsb=size,
+            modelled=modelled,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectSetting:
+    """The neuron whose effects are measured, and the model that it is held against."""
+
+    config: NeuronConfig
+    """Hidden neurons, behind a clocked latch."""
+
+    card: NeuronCard
+    """Of the model."""
+
+    process: Process
+    """Of the transistors."""
+
+    @property
+    def lsb(self) -> float:
+        """[V] At the bit line."""
+        return self.config.v_full / SLOTS
+
+    @property
+    def lsb_out(self) -> float:
+        """[V] At C_int, and so at the comparator."""
+        return self.config.swing / SLOTS
