@@ -27,12 +27,22 @@ class Effect:
     """[LSB] Its size, signed where that means something, on a code of the middle of
     the scale; of a random effect the standard deviation."""
 
-    modelled: bool = False
-    """The JAX model holds it, so that `lsb` is no error of the model."""
+    left_out: bool = True
+    """The circuit does this and the JAX model does not; false also for what the circuit
+    would do, were it built otherwise."""
+
+    at: tuple[float, ...] = ()
+    """The condition as numbers, in SI units; for figures."""
 
     @classmethod
     def shift(
-        cls, name: str, condition: str, lsb: float, *, modelled: bool = False
+        cls,
+        name: str,
+        condition: str,
+        lsb: float,
+        *,
+        left_out: bool = True,
+        at: tuple[float, ...] = (),
     ) -> "Effect":
         """An effect that is measured in LSB itself."""
         size = float(lsb)
@@ -42,7 +52,8 @@ class Effect:
             value=size,
             unit="LSB",
             lsb=size,
-            modelled=modelled,
+            left_out=left_out,
+            at=at,
         )
 
 

@@ -59,9 +59,8 @@ def array_weights() -> Int[np.ndarray, "pairs cols"]:
     """Cancelling weights below the fixed ones, one column a row of `WEIGHTS`."""
     orders = [[1, -1, 1, -1], [-1, 1, -1, 1], [1, 1, -1, -1]]
     blocks = (ROWS // 2 - len(FIXED)) // 4
-    return np.stack(
-        [np.r_[own, np.tile(order, blocks)] for own, order in zip(WEIGHTS, orders)], 1
-    )
+    columns = zip(WEIGHTS, orders, strict=True)
+    return np.stack([np.r_[own, np.tile(order, blocks)] for own, order in columns], 1)
 
 
 def driven_codes(share: float, code: int) -> Int[np.ndarray, " pairs"]:
@@ -84,7 +83,7 @@ def predicted_positions(setting: EffectSetting) -> Float[np.ndarray, "driven col
     """[slots] Crossings of the surrogate: exact transfer, the card's drivers."""
     r_pos, r_neg = setting.card.driver_resistance(setting.config)
     tile = TileConfig(r_driver_pos=r_pos, r_driver_neg=r_neg)
-    exact = np.asarray(layer_transfer(1 / array_resistance(), tile))
+    exact = layer_transfer(1 / array_resistance(), tile)
     codes = np.stack([driven_codes(*driven) for driven in DRIVEN])
     params = setting.card.params(setting.config)
     with jax.enable_x64(True):
@@ -168,9 +167,12 @@ def common_mode(setting: EffectSetting) -> list[Effect]:
             if share == 0 or not np.isfinite(value):
                 continue
             where = f"sum of {total} slots, {share:.0%} of other pairs at {code}"
+            at = (share, float(code), float(total))
             effects += [
-                Effect.shift("common mode", where, value, modelled=True),
-                Effect.shift("common mode beyond the model", where, value - of_model),
+                Effect.shift("common mode", where, value, left_out=False, at=at),
+                Effect.shift(
+                    "common mode beyond the model", where, value - of_model, at=at
+                ),
             ]
     # A pulse on all positive rows moves a bit line by half the read voltage.
     t_integration = SLOTS * setting.config.t_slot

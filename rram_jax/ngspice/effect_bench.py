@@ -84,8 +84,7 @@ class BenchRun:
         return np.stack([np.interp(instants, time, self.out(n)) for n in self.names])
 
     def positions(self, conversion: int = 0) -> Float[np.ndarray, " n"]:
-        """[slots] Crossings of `out`, or of a continuous comparator's q; NaN outside
-        the ramp."""
+        """[slots] Crossings of `out`, or of an output's q; NaN outside the ramp."""
         if self.config.asynchronous:
             n, pulse = len(self.names), self.pulse(conversion)
             return decode_crossings(self.data, 0, n, self.config, pulse)
@@ -248,8 +247,6 @@ def _with_shifts(instance: str, beta: Mapping[str, float]) -> str:
     lines = instance.splitlines()
     for key, value in beta.items():
         block, transistor = key.split("_", 1)
-        k = next(
-            k for k, line in enumerate(lines) if line.startswith(prefixes[block])
-        )
+        k = next(k for k, line in enumerate(lines) if line.startswith(prefixes[block]))
         lines[k] += f" b_{transistor}={value:.8g}"
     return "\n".join(lines)

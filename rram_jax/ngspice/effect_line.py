@@ -73,13 +73,14 @@ def line_load(setting: EffectSetting) -> list[Effect]:
     for (r, c), one, other in zip(LINES[1:], level[1:], edges[1:], strict=True):
         where = f"{r:g} Ohm, {1e12 * c:g} pF"
         effects += [
-            Effect.shift("bit line, level", where, one),
+            Effect.shift("bit line, level", where, one, at=(r, c)),
             Effect(
                 name="bit line, edges",
                 condition=f"{where}, an LSB of swing up or down",
                 value=float((other - one) / volts),
                 unit="LSB/LSB",
                 lsb=float(other - one),
+                at=(r, c),
             ),
         ]
     return effects
@@ -102,7 +103,7 @@ def compression(setting: EffectSetting) -> list[Effect]:
         where = f"swing of {1e3 * swing:g} mV about {1e3 * mean:g} mV"
         moved, foreseen = found[k] - found[0], said[k] - said[0]
         effects += [
-            Effect.shift("compression", where, moved, modelled=True),
+            Effect.shift("compression", where, moved, left_out=False),
             Effect.shift("compression beyond the model", where, moved - foreseen),
         ]
     return effects
@@ -119,7 +120,7 @@ def leak(setting: EffectSetting) -> list[Effect]:
     foreseen = float(np.diff(model_positions(setting, stairs[:, 0]))[0])
     where = "7 slots of full scale, at the end and not at the start"
     return [
-        Effect.shift("leak", where, moved, modelled=True),
+        Effect.shift("leak", where, moved, left_out=False),
         Effect.shift("leak beyond the model", where, moved - foreseen),
     ]
 
@@ -148,7 +149,12 @@ def reference_level(setting: EffectSetting) -> list[Effect]:
 
 
 def line_effects(
-    name: str, where: str, nominal: np.ndarray, found: np.ndarray
+    name: str,
+    where: str,
+    nominal: np.ndarray,
+    found: np.ndarray,
+    *,
+    left_out: bool = True,
 ) -> list[Effect]:
     """Change of gain, and of the crossing in the middle, of three levels or more."""
     slope, _ = np.polyfit(nominal, found, 1)
@@ -161,13 +167,23 @@ def line_effects(
             value=gain,
             unit="-",
             lsb=gain * SLOTS / 2,
+            left_out=left_out,
         ),
-        Effect.shift(f"{name}, offset", where, found[middle] - nominal[middle]),
+        Effect.shift(
+            f"{name}, offset",
+            where,
+            found[middle] - nominal[middle],
+            left_out=left_out,
+        ),
     ]
 
 
 def reference_edge(setting: EffectSetting) -> list[Effect]:
-    """The reference's step through a filter: what a slow edge of it moves."""
+    """The reference's step through a filter: what a slow edge of it would move.
+
+    Ours is ideal. All neurons of a layer share it, and so an offset that the ramp's
+    start cancels.
+    """
     config = setting.config
     columns = level_columns(POSITIONS / SLOTS * config.v_full)
     effects = []
@@ -181,5 +197,6 @@ def reference_edge(setting: EffectSetting) -> list[Effect]:
             f"time constant of {1e9 * tau:g} ns",
             nominal.positions(),
             found.positions(),
+            left_out=False,
         )
     return effects
