@@ -1,6 +1,8 @@
 """An effect on a neuron's code: one record a condition, with its size in LSB."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.cmos import Process
@@ -33,6 +35,11 @@ class Effect:
 
     at: tuple[float, ...] = ()
     """The condition as numbers, in SI units; for figures."""
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Effect":
+        """Back from JSON, which has lists for tuples."""
+        return cls(**{**record, "at": tuple(record["at"])})
 
     @classmethod
     def shift(

@@ -48,9 +48,6 @@ WEIGHTS = np.array([[1, 1, -1, 1], [1, -1, 1, 1], [1, 1, 1, 1]])
 DRIVEN = ((0.0, SLOTS), (0.5, SLOTS), (1.0, SLOTS), (1.0, 5))
 """[-] Share of the other pairs that are driven, and their code."""
 
-WATCHED = ("r3_8_0", "r3_9_0")
-"""Rows of the first cancelling pair in the last array, whose pulse is short."""
-
 DEVICE = "hfo2-nominal"
 """Device card whose medians the cells have."""
 
@@ -102,7 +99,7 @@ def array_deck(setting: EffectSetting) -> tuple[str, float, float]:
         f"Vvm vm 0 {V_CM - V_READ:.9g}",
     ]
     resistors = layer_resistors(array_resistance(), TileConfig())
-    saved = [f"v({row})" for row in WATCHED]
+    saved = [f"v(s{k}_0)" for k in range(len(DRIVEN))]
     for k, driven in enumerate(DRIVEN):
         tag = str(k)
         phases = phase_lines(tag, config, T_START, T_START - T_OUT_ZERO)
@@ -127,38 +124,40 @@ def array_deck(setting: EffectSetting) -> tuple[str, float, float]:
     return "\n".join([*parts, ".end\n"]), phases.t_pulse, phases.t_end
 
 
-def measured_positions(
+def simulate_array(
     setting: EffectSetting,
-) -> tuple[Float[np.ndarray, "driven columns"], float]:
-    """[slots] Crossings in ngspice, and [s] the negative pulse's extra width.
+) -> tuple[Float[np.ndarray, "driven columns"], Float[np.ndarray, "driven two"]]:
+    """[slots] Crossings in ngspice; first bit line's lowest point and mean [V].
 
-    The latter is what `WATCHED`'s pulse on the negative row has more of, as volts times
-    seconds over the read voltage.
+    The mean is over the 15 slots of an integration, of all that comes in a conversion.
     """
+    config = setting.config
     deck, t_pulse, t_stop = array_deck(setting)
     run = run_deck(deck, t_stop=t_stop)
-    pulse = [
-        np.trapezoid(abs(run.data[f"v({row})"] - V_CM), run.data["time"])
-        for row in WATCHED
-    ]
     names = [f"{k}_{j}" for k in range(len(DRIVEN)) for j in range(len(WEIGHTS))]
     bench = BenchRun(
-        config=setting.config,
+        config=config,
         data=run.data,
         names=tuple(names),
         t_pulse=t_pulse,
         cpu_s=run.cpu_s,
     )
-    positions = bench.positions().reshape(len(DRIVEN), len(WEIGHTS))
-    return positions, float(pulse[1] - pulse[0]) / V_READ
+    lines = [run.data[f"v(s{k}_0)"] - V_CM for k in range(len(DRIVEN))]
+    integration = SLOTS * config.t_slot
+    seen = [(v.min(), np.trapezoid(v, run.data["time"]) / integration) for v in lines]
+    return bench.positions().reshape(len(DRIVEN), len(WEIGHTS)), np.array(seen)
 
 
 def common_mode(setting: EffectSetting) -> list[Effect]:
     """How far pairs that cancel move a code, and what of it the model misses.
 
+    A row's switch to v_cm - v_read conducts earlier than that to v_cm + v_read, whose
+    source lies higher: when pulses start, all bit lines dip for 0.1 ns. Long pulses and
+    short ones do so alike.
+
     A sum that lies where the ramp has not begun or is over gives no record.
     """
-    found, extra = measured_positions(setting)
+    found, line = simulate_array(setting)
     said = predicted_positions(setting)
     moved, foreseen = found - found[0], said - said[0]
     effects = []
@@ -174,17 +173,14 @@ def common_mode(setting: EffectSetting) -> list[Effect]:
                     "common mode beyond the model", where, value - of_model, at=at
                 ),
             ]
-    # A pulse on all positive rows moves a bit line by half the read voltage.
-    t_integration = SLOTS * setting.config.t_slot
-    all_pairs = -V_READ / 2 * extra / t_integration / setting.lsb
     effects.append(
         Effect(
             name="pulse edges",
-            condition="negative row's pulse longer than the positive one's; in LSB as"
-            " if all pairs were driven",
-            value=extra,
-            unit="s",
-            lsb=all_pairs,
+            condition="bit line's dip as all pairs start; its mean, in LSB",
+            value=float(line[-1, 0]),
+            unit="V",
+            lsb=float(line[-1, 1] - line[0, 1]) / setting.lsb,
+            left_out=False,
         )
     )
     return effects

@@ -28,8 +28,9 @@ T_CLOCK = 5e-9
 PAIRS = (("in_p", "in_n"), ("n_on", "n_op"), ("p_on", "p_op"))
 """Whose unequal betas move the threshold."""
 
-BETA_SHIFT = 0.1
-"""[-] Difference of beta in a pair that is measured: large against the search's end."""
+BETA_SHIFT = 0.05
+"""[-] Difference of beta in a pair that is measured; the input pair's threshold then
+moves by 5 mV, which `SEARCH` holds."""
 
 SEARCH = (-16e-3, 16e-3)
 """[V] Differences between which a threshold is looked for."""

@@ -40,11 +40,12 @@ POSITIONS = np.array([3.0, 7.5, 12.0])
 
 
 def alternating(mean: float, swing: float) -> np.ndarray:
-    """[1, 15, V] Slots of mean + swing and mean - swing in turn, the last at the mean.
+    """[1, 15, V] Three times up, down, down, up by `swing`; three slots at the mean.
 
-    Up and down one after the other leave the leak nothing to tell apart.
+    No part is earlier than another on the average, so the leak does not tell them apart
+    to first order.
     """
-    shape = np.append(np.tile([1.0, -1.0], (SLOTS - 1) // 2), 0.0)
+    shape = np.append(np.tile([1.0, -1.0, -1.0, 1.0], 3), np.zeros(SLOTS - 12))
     return (mean + swing * shape)[None]
 
 

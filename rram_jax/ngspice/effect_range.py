@@ -1,6 +1,7 @@
 """How far a neuron's range of use goes: short slots, overload, ramp, supply."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -40,14 +41,15 @@ SUPPLIES = (0.95, 1.05)
 def shortest_slot(setting: EffectSetting) -> list[Effect]:
     """Distance from a straight line and wrong codes, at every bias and slot.
 
-    A record a combination that can be built: the capacitor and the latch's clock allow
+    The shortest slot of a bias is the last before the first that fails. A record a
+    combination that can be built: the capacitor and the latch's clock allow
     no other. A code is wrong where it is not what the line, rounded, says (within
     0.1 LSB of a boundary both codes pass).
     """
     effects = []
     for factor in BIAS_GRID:
         i_bias = factor * setting.config.i_bias
-        shortest = np.inf
+        shortest, right = math.inf, True
         for t_slot in sorted(SLOT_GRID, reverse=True):
             config = _changed(setting.config, i_bias=i_bias, t_slot=t_slot)
             if config is None:
@@ -67,32 +69,35 @@ def shortest_slot(setting: EffectSetting) -> list[Effect]:
                     at=(i_bias, t_slot),
                 )
             )
-            if residual <= RESIDUAL_BAR and not wrong and shortest >= t_slot:
-                shortest = t_slot
-        effects.append(
-            Effect(
-                name="shortest slot",
-                condition=f"{1e6 * i_bias:g} uA, within {RESIDUAL_BAR:g} LSB of a line",
-                value=float(shortest),
-                unit="s",
-                lsb=0.0,
-                left_out=False,
-                at=(i_bias,),
+            right = right and residual <= RESIDUAL_BAR and not wrong
+            shortest = t_slot if right else shortest
+        if math.isfinite(shortest):
+            where = f"{1e6 * i_bias:g} uA, within {RESIDUAL_BAR:g} LSB of a line"
+            effects.append(
+                Effect(
+                    name="shortest slot",
+                    condition=where,
+                    value=shortest,
+                    unit="s",
+                    lsb=0.0,
+                    left_out=False,
+                    at=(i_bias,),
+                )
             )
-        )
     return effects
 
 
 def straightness(run: BenchRun) -> tuple[float, int]:
     """[LSB] Largest distance from a line through the crossings, and wrong codes.
 
-    What the latch decides is compared after its own offset, common to all codes, is
-    taken out: codes may differ from the line's by what one shift explains.
+    With fewer than three crossings the whole scale, and all of them. What the latch
+    decides is compared after its own offset, common to all codes, is taken out: codes
+    may differ from the line's by what one shift explains.
     """
     found, counts = run.positions(), run.counts()
     crossed = np.isfinite(found)
     if crossed.sum() < 3:
-        return float("inf"), len(found)
+        return float(SLOTS), len(found)
     slope, constant = np.polyfit(POSITIONS[crossed], found[crossed], 1)
     line = slope * POSITIONS + constant
     residual = float(np.abs(found - line)[crossed].max())

@@ -41,7 +41,7 @@ def effect_rows(effects: Iterable[Effect]) -> list[tuple[str, ...]]:
             effect.condition,
             f"{effect.value:.3g} {effect.unit}",
             f"{effect.lsb:+.3f}",
-            "no" if effect.left_out else "yes",
+            "yes" if effect.left_out else "",
         )
         for effect in largest(effects)
     ]
