@@ -41,10 +41,9 @@ SUPPLIES = (0.95, 1.05)
 def shortest_slot(setting: EffectSetting) -> list[Effect]:
     """Distance from a straight line and wrong codes, at every bias and slot.
 
-    The shortest slot of a bias is the last before the first that fails. A record a
-    combination that can be built: the capacitor and the latch's clock allow
-    no other. A code is wrong where it is not what the line, rounded, says (within
-    0.1 LSB of a boundary both codes pass).
+    A record a combination that can be built: the capacitor and the latch's clock allow
+    no other. A code is wrong where it is not the line's, rounded (`straightness`). The
+    shortest slot of a bias is the last before the first that fails.
     """
     effects = []
     for factor in BIAS_GRID:

@@ -82,9 +82,13 @@ def effects_figure(
     return save_figure(figure, path)
 
 
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=10)
+
+
 def _common_mode(axes: Axes, by_name: dict[str, list[Effect]]) -> None:
     style_axes(axes, "other pairs that are driven [%]", "shift of a code [LSB]")
-    axes.set_title("Common mode: weights that cancel")
+    _title(axes, "Common mode: weights that cancel")
     names = {
         "common mode": "measured",
         "common mode beyond the model": "less the model",
@@ -101,7 +105,7 @@ def _common_mode(axes: Axes, by_name: dict[str, list[Effect]]) -> None:
 
 def _bit_line(axes: Axes, by_name: dict[str, list[Effect]]) -> None:
     style_axes(axes, "bit line's time constant [ps]", "shift of a code [LSB]")
-    axes.set_title("Bit line: resistance times capacitance")
+    _title(axes, "Bit line: resistance times capacitance")
     names = {"bit line, level": "level", "bit line, edges": "more by an edge each slot"}
     for (name, words), colour in zip(names.items(), COLOURS, strict=False):
         points = sorted(
@@ -109,13 +113,13 @@ def _bit_line(axes: Axes, by_name: dict[str, list[Effect]]) -> None:
         )
         if points:
             x, y = np.transpose(points)
-            axes.plot(x, np.abs(y), "o-", color=colour, ms=4, label=words)
+            axes.plot(x, np.abs(y), "o", color=colour, ms=4, label=words)
             axes.set_xscale("log")
 
 
 def _slots(axes: Axes, by_name: dict[str, list[Effect]]) -> None:
     style_axes(axes, "slot [ns]", "distance from a line [LSB]")
-    axes.set_title("Bias and slot; crosses: wrong codes")
+    _title(axes, "Bias and slot; crosses: wrong codes")
     found = by_name.get("slot against bias", [])
     for bias, colour in zip(sorted({e.at[0] for e in found}), COLOURS, strict=False):
         own = sorted((e for e in found if e.at[0] == bias), key=lambda e: e.at[1])
@@ -132,7 +136,7 @@ def _ramp(axes: Axes, by_name: dict[str, list[Effect]]) -> None:
     style_axes(axes, "slots after the first decision", "out off a line [LSB]")
     after = by_name.get("overload, next conversion", [])
     worst = max((abs(e.lsb) for e in after), default=0.0)
-    axes.set_title(f"Ramp; after an overload a code is off by {worst:.3f} LSB")
+    _title(axes, f"Ramp; overload moves the next code by {worst:.3f} LSB")
     found = sorted(by_name.get("ramp, distance from a line", []), key=lambda e: e.at)
     x, y = [e.at[0] for e in found], [e.lsb for e in found]
     axes.plot(x, y, "o-", color=COLOURS[0], ms=4)
