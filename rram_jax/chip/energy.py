@@ -103,7 +103,7 @@ def layer_energy(
     pulses = jnp.asarray(codes_in > 0, admittance.dtype)
     buffered = pulses[..., pulses.shape[-1] - n_buffers :].sum(-1)
     array = array_energy(
-        codes_in, admittance, v_read, point.t_slot, v_dd=design.neuron.technology.v_dd
+        codes_in, admittance, v_read, point.t_slot, v_dd=layer.neuron.technology.v_dd
     )
     edges = tiles * pulses.sum(-1)
     array = dataclasses.replace(

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from rram_jax.commands.config_parts import NeuronCommand
+from rram_jax.commands.neuron_effects import measure_and_keep, say_effects
 from rram_jax.commands.terminal import (
     progress_bar,
     say,
@@ -14,6 +15,7 @@ from rram_jax.commands.terminal import (
 from rram_jax.device.card import check_name
 from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
 from rram_jax.ngspice.characterise import KINDS, POINT, characterise, point_rows
+from rram_jax.ngspice.effect import Effect
 from rram_jax.ngspice.environment import (
     EnvironmentPoint,
     environments,
@@ -22,6 +24,7 @@ from rram_jax.ngspice.environment import (
 )
 from rram_jax.ngspice.measure import process_of
 from rram_jax.ngspice.runner import ngspice_info
+from rram_jax.report.effects import effects_figure, write_effects
 from rram_jax.report.neuron_card import card_figure
 from rram_jax.run_folder import (
     check_writable,
@@ -68,8 +71,17 @@ def characterise_neuron(config: NeuronCommand) -> Path:
                 list(vars(points[0])),
                 (list(vars(point).values()) for point in points),
             )
-            run.finish(_metrics(card) | {"environment": spread_of_gain(points)})
-        metrics = run.metrics(environment=dict)
+            neuron = with_card(plan.usual("hidden"), card)
+            effects = measure_and_keep(run.path, neuron, card, process_of(plan), config)
+            told = f"hidden neuron, {1e3 * neuron.v_full:g} mV, card {card.name}"
+            write_effects(run.path / "effects.csv", effects)
+            effects_figure(effects, told, run.path / "effects")
+            found = {
+                "environment": spread_of_gain(points),
+                "effects": [dataclasses.asdict(effect) for effect in effects],
+            }
+            run.finish(_metrics(card) | found)
+        metrics = run.metrics(environment=dict, effects=list)
     card = load_neuron_card(toml)
     _show(card)
     say(
@@ -80,9 +92,11 @@ def characterise_neuron(config: NeuronCommand) -> Path:
         )
         + "."
     )
+    effects = [Effect.of_record(effect) for effect in metrics["effects"]]
+    say_effects(effects)
     say(
-        f"Card: {toml}. Beside it: hidden.csv, output.csv, environments.csv, card.png,"
-        " card.svg."
+        f"Card: {toml}. Beside it: hidden.csv, output.csv, environments.csv,"
+        " effects.csv, card.png, effects.png; both figures also as SVG."
     )
     say(f"Other commands take it as --neuron-card {toml}.")
     if config.json:

@@ -8,12 +8,18 @@ import tomli_w
 from rram_jax.cli import main
 from rram_jax.commands import (
     neuron_characterise,
+    neuron_effects,
     neuron_transistors,
     neuron_verify,
 )
+from rram_jax.commands.config_parts import NeuronCommand
 from rram_jax.neuron.card import load_neuron_card
+from rram_jax.neuron.cmos import default_process
+from rram_jax.neuron.config import NeuronConfig
 from rram_jax.ngspice.characterise import POINT
 from rram_jax.ngspice.conversions import Conversions
+from rram_jax.ngspice.effect import Effect
+from rram_jax.ngspice.effects import effect_names
 from rram_jax.ngspice.environment import EnvironmentPoint
 
 MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
@@ -177,6 +183,28 @@ ENVIRONMENTS = [
 ]
 
 
+def test_effects_that_were_measured_are_kept(tmp_path, monkeypatch):
+    asked = []
+
+    def made_up(neuron, card, process, *, names, workers, on_done):
+        asked.append(list(names))
+        for name in names:
+            if len(asked) == 1 and name == "leak":
+                raise KeyboardInterrupt
+            on_done(name, [Effect.shift(name, "", 0.1, at=(1.0, 2.0))])
+
+    monkeypatch.setattr(neuron_effects, "measure_effects", made_up)
+    card, config = load_neuron_card(), NeuronCommand(action="characterise")
+    setting = NeuronConfig(v_full=8e-3), card, default_process(), config
+    with pytest.raises(KeyboardInterrupt):
+        neuron_effects.measure_and_keep(tmp_path, *setting)
+    found = neuron_effects.measure_and_keep(tmp_path, *setting)
+    names = list(effect_names())
+    assert asked == [names, names[names.index("leak") :]]
+    assert [effect.name for effect in found] == names
+    assert found[0].at == (1.0, 2.0)
+
+
 def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypatch):
     """With the testbench's numbers made up; the bench itself has tests of its own."""
     card = load_neuron_card()
@@ -195,6 +223,12 @@ def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypat
     monkeypatch.setattr(
         neuron_characterise, "measure_environments", lambda *a, **k: ENVIRONMENTS
     )
+
+    def one_effect(folder, neuron, card, process, config):
+        assert neuron.v_full == 8e-3
+        return [Effect.shift("weather", "rain", 0.2, at=(1.0,))]
+
+    monkeypatch.setattr(neuron_characterise, "measure_and_keep", one_effect)
     settings = tmp_path / "neuron.toml"
     settings.write_text('workers = 1\n[plan]\nname = "mine"\nv_full = [4e-3, 8e-3]\n')
     out, numbers = tmp_path / "out", tmp_path / "numbers.json"
@@ -213,6 +247,10 @@ def test_characterise_writes_a_card_that_others_take(tmp_path, capsys, monkeypat
     rows = (out / "environments.csv").read_text().splitlines()
     assert rows[0] == "corner,temperature,gain,offset,residual,monotone"
     assert rows[2] == '"tt",85.0,1.02,0.1,0.03,true'
+    assert "weather +0.20 LSB (rain)" in " ".join(told.split())
+    assert "weather" in (out / "effects.csv").read_text()
+    assert (out / "effects.png").stat().st_size > 20_000
+    assert found["effects"][0]["lsb"] == 0.2
     assert load_neuron_card(out / "mine.toml").hidden == card.hidden
     monkeypatch.setattr(neuron_characterise, "characterise", None)
     assert main(asked) == 0  # finished: shown again
