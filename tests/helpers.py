@@ -165,8 +165,11 @@ def count_calls(monkeypatch, module, name: str) -> list[None]:
 
 def neuron_card(**hidden_and_output: float) -> NeuronCard:
     """A card of perfect neurons everywhere; what differs is given by name."""
-    numbers = {name: 0.0 for name in (*CROSSING, "pulse_excess", "noise_rms")}
-    numbers |= {"gain": 1.0} | hidden_and_output
+    numbers = {name: 0.0 for name in (*CROSSING, "pulse_excess", "noise_variance")}
+    given = dict(hidden_and_output)
+    if "noise_rms" in given:
+        given["noise_variance"] = given.pop("noise_rms") ** 2
+    numbers |= {"gain": 1.0} | given
 
     def kind(clocks: int, *, asynchronous: bool) -> KindLaws:
         laws = {name: (Term(coefficient=x),) for name, x in numbers.items()}

@@ -96,9 +96,7 @@ def compare(
     What the laws say is NaN outside the card's box.
     """
     config = point.config()
-    position = np.array(
-        [np.nan if x is None else x for x in found["position"]], float
-    )
+    position = np.array([np.nan if x is None else x for x in found["position"]], float)
     stairs, counts = np.array(found["staircases"]), np.array(found["counts"])
     row = {
         "i_bias": config.i_bias,
@@ -106,8 +104,8 @@ def compare(
         "v_full": config.v_full,
         "swing": config.swing,
         "c_int": config.c_int,
-        "ngspice_conversions_per_second": 1 / config.t_period,
-        "ngspice_noise_lsb": SLOTS * found["noise_rms"] / config.v_full,
+        "ngspice_conversions_per_second": 1 / config.t_conversion,
+        "ngspice_noise_lsb": SLOTS * found["noise_variance"] ** 0.5 / config.v_full,
         "ngspice_offset_sd_lsb": found["spread"]["offset"],
         "ngspice_gain_sd": found["spread"]["gain"],
         "ngspice_nonlinearity_lsb": _nonlinearity(stairs, position, config),

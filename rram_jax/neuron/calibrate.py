@@ -40,10 +40,13 @@ SHAPES: dict[str, tuple[Term, ...]] = {
 """Terms of each law, with the coefficients that the fit starts from."""
 
 NOISE_SHAPES = (
-    Term(coefficient=1.0, i_bias=-0.5, t_slot=-0.5),
-    Term(coefficient=1.0, i_bias=-0.5, t_slot=0.5),
+    Term(coefficient=1.0, i_bias=-1, t_slot=-1),
+    Term(coefficient=1.0, i_bias=-1),
+    Term(coefficient=1.0),
+    Term(coefficient=1.0, c_total=1),
 )
-"""Of `noise_rms`: white noise of a pair in weak inversion, and what 1/f adds."""
+"""Of `noise_variance`: white noise of a pair over a conversion, its 1/f noise, and what
+the auto-zero samples, whose band is gm_aux over the hold capacitor and C_int."""
 
 EXCESS_SHAPES = (Term(coefficient=1.0), Term(coefficient=1.0, t_slot=-1))
 """Of `pulse_excess`: a share of the latch's load, and a delay."""
@@ -192,7 +195,9 @@ def fit_crossings(measured: Sequence[Measured]) -> CrossingLaws:
             }
             fitted["offset"] -= fixed["ramp_advance"] - 0.5
             zero = jnp.zeros((), x.dtype)
-            params = NeuronParams(**fitted, **fixed, pulse_excess=zero, noise_rms=zero)
+            params = NeuronParams(
+                **fitted, **fixed, pulse_excess=zero, noise_rms=zero, edge=zero
+            )
             misfit = (crossing(stairs, params) - target) / doubt
             return jnp.concatenate([misfit, (x - start) / PRIOR])
 
@@ -275,4 +280,4 @@ def _params(fitted: dict[str, jax.Array], config: NeuronConfig) -> NeuronParams:
         for name in ("v_full", "v_shift", "t_slot", "ramp_advance")
     }
     zero = jnp.zeros((), dtype)
-    return NeuronParams(**fitted, **fixed, pulse_excess=zero, noise_rms=zero)
+    return NeuronParams(**fitted, **fixed, pulse_excess=zero, noise_rms=zero, edge=zero)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.energy import EnergyLaws
 from rram_jax.neuron.law import Law, OperatingPoint, evaluate, operating_point
 from rram_jax.neuron.model import NeuronParams
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
@@ -135,8 +136,8 @@ class KindLaws:
     pulse_excess: Law
     """[slots] See `NeuronParams`."""
 
-    noise_rms: Law
-    """[V] See `NeuronParams`."""
+    noise_variance: Law
+    """[V^2] See `NeuronParams.noise_rms`."""
 
     residual_rms: float
     """[slots] Root mean square of measured minus modelled crossing, held out."""
@@ -211,6 +212,9 @@ class DriverResistance:
     r_rest: float
     """[Ohm] Measured on rows at rest."""
 
+    edge: float = 0.0
+    """[V s] See `NeuronParams`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronCard:
@@ -228,6 +232,7 @@ class NeuronCard:
     hidden: KindLaws
     output: KindLaws
     mismatch: MismatchLaws
+    energy: EnergyLaws
 
     def __post_init__(self):
         check_name(self.name, "neuron card")
@@ -315,12 +320,16 @@ class NeuronCard:
         """
         laws = self.kind(config)
         point = operating_point(config) if point is None else point
-        names = (*CROSSING, "pulse_excess", "noise_rms")
+        names = (*CROSSING, "pulse_excess")
         values = {name: evaluate(getattr(laws, name), point) for name in names}
+        variance = evaluate(laws.noise_variance, point)
+        values["noise_rms"] = jnp.sqrt(jnp.maximum(variance, 0.0))
+        edge = jnp.asarray(self.driver.edge, variance.dtype)
         values["offset"] = values["offset"] - (config.ramp_advance - 0.5)
         like = jnp.zeros_like(values["gain"])
         return NeuronParams(
             **values,
+            edge=edge,
             v_full=point.v_full,
             v_shift=like + config.v_shift,
             t_slot=point.t_slot,

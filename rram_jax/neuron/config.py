@@ -26,11 +26,15 @@ T_FREE = 1e-9
 T_RESET = 6e-9
 """[s] The reset switch is closed so long, before integration and before auto-zero."""
 
+T_GAP = 1e-9
+"""[s] Between that reset and auto-zero."""
+
 T_OUT_ZERO = 8e-9
 """[s] Auto-zero ends this long before integration starts: 1 ns, reset, 1 ns."""
 
-C_HOLD = 0.5e-12
-"""[F] Capacitor that holds the auto-zero's correction."""
+C_HOLD = 3e-12
+"""[F] Capacitor that holds the auto-zero's correction. With it the loop is slow enough
+to sample little noise: 0.5 pF would take in as much as a whole conversion does."""
 
 GM_AUX_PER_AMPERE = 1.0
 """[1/V] gm of the auto-zero's auxiliary pair over the tail current of the main one:
@@ -85,8 +89,12 @@ class NeuronConfig:
     reads at each decision (output layers)."""
 
     auto_zero_taus: float = 5.0
-    """[-] Time constants for which the auto-zero's loop is closed between two
-    conversions (`t_auto_zero`): with 5 what is left is 0.02 slots rms, with 3 0.2."""
+    """[-] Time constants for which the auto-zero's loop is closed (`t_auto_zero`): with
+    5 a share of 0.7 % is left of what C_int takes out of the hold capacitor."""
+
+    conversions_per_zero: int = 16
+    """[-] Conversions from one auto-zero to the next: the hold capacitor keeps its
+    correction far longer than that, and the loop's time is shared by all of them."""
 
     r_driver: float = 16.0
     """[Ohm] On-resistance wanted of the row drivers' switches."""
@@ -114,6 +122,11 @@ class NeuronConfig:
             raise InputError(
                 "`NeuronConfig` needs at least one clock a slot; got clocks_per_slot ="
                 f" {self.clocks_per_slot}."
+            )
+        if self.conversions_per_zero < 1:
+            raise InputError(
+                "`NeuronConfig` needs an auto-zero every conversions_per_zero >= 1"
+                f" conversions; got {self.conversions_per_zero}."
             )
         if not -2 < self.ramp_advance < 4:
             raise InputError(
@@ -159,7 +172,7 @@ class NeuronConfig:
 
     @property
     def t_auto_zero(self) -> float:
-        """[s] Auto-zero between conversions: `auto_zero_taus` (C_hold + C) / gm_aux.
+        """[s] One auto-zero: `auto_zero_taus` (C_hold + C) / gm_aux.
 
         While its switch is closed, the auxiliary pair's gm_aux charges the hold
         capacitor and C, what stands at `out`. C starts at v_pre and takes a share
@@ -170,13 +183,20 @@ class NeuronConfig:
         return self.auto_zero_taus * (C_HOLD + self.c_total) / gm_aux
 
     @property
-    def t_period(self) -> float:
-        """[s] Start of an integration to that of the next one, at the least.
+    def t_busy(self) -> float:
+        """[s] A conversion by itself: integration, a slot, ramp, a slot; reset."""
+        return (2 * SLOTS + 2) * self.t_slot + self.t_delay + T_OUT_ZERO
 
-        Integration, a slot, ramp, a slot; reset, auto-zero, reset.
-        """
-        busy = (2 * SLOTS + 2) * self.t_slot + self.t_delay
-        return busy + T_RESET + 1e-9 + self.t_auto_zero + T_OUT_ZERO
+    @property
+    def t_period(self) -> float:
+        """[s] A conversion with a reset and an auto-zero before it."""
+        return self.t_busy + T_RESET + T_GAP + self.t_auto_zero
+
+    @property
+    def t_conversion(self) -> float:
+        """[s] A conversion with its share of the auto-zero: the mean of many."""
+        zero = T_RESET + T_GAP + self.t_auto_zero
+        return self.t_busy + zero / self.conversions_per_zero
 
     @property
     def decisions(self) -> int:

@@ -23,6 +23,7 @@ from rram_jax.neuron.config import (
     C_HOLD,
     GM_AUX_PER_AMPERE,
     SLOTS,
+    T_GAP,
     T_OUT_ZERO,
     T_RESET,
     WARM_UP,
@@ -30,9 +31,6 @@ from rram_jax.neuron.config import (
 )
 from rram_jax.neuron.law import Law, OperatingPoint, evaluate
 from rram_jax.types import Array, Float, register_record
-
-T_GAP = 1e-9
-"""[s] Between the reset after a ramp and the auto-zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +143,10 @@ class EnergyLaws:
 @register_record
 @dataclass(frozen=True)
 class PhaseTimes:
-    """[s] How long each block is at work in one conversion; they add to `period`."""
+    """[s] How long each block is at work in one conversion; they add to `period`.
+
+    An auto-zero, and the reset before it, serve `conversions_per_zero` conversions.
+    """
 
     integrator: Float[Array, "..."]
     auto_zero: Float[Array, "..."]
@@ -154,7 +155,7 @@ class PhaseTimes:
 
     @property
     def period(self) -> Float[Array, "..."]:
-        """[s] Start of a conversion to that of the next one, at the least."""
+        """[s] Start of a conversion to that of the next one, in the mean."""
         return self.integrator + self.auto_zero + self.reset + self.ramp
 
     def of_block(self, name: str) -> Float[Array, "..."]:
@@ -193,17 +194,18 @@ def phase_times(point: OperatingPoint, config: NeuronConfig) -> PhaseTimes:
         config: Gives what the point does not hold: kind, clocks, taus of auto-zero.
     """
     gm_aux = GM_AUX_PER_AMPERE * point.i_bias
-    none = 0 * point.i_bias
+    none, share = 0 * point.i_bias, 1 / config.conversions_per_zero
+    zero = config.auto_zero_taus * (C_HOLD + point.c_total) / gm_aux
     return PhaseTimes(
         integrator=none + SLOTS * point.t_slot,
-        auto_zero=config.auto_zero_taus * (C_HOLD + point.c_total) / gm_aux,
-        reset=none + (T_RESET + T_GAP + T_OUT_ZERO),
+        auto_zero=share * zero,
+        reset=none + (share * (T_RESET + T_GAP) + T_OUT_ZERO),
         ramp=none + (SLOTS + 2) * point.t_slot + config.t_delay,
     )
 
 
 def conversion_time(point: OperatingPoint, config: NeuronConfig) -> Float[Array, "..."]:
-    """[s] Period of conversions: `NeuronConfig.t_period`, differentiable."""
+    """[s] Period of conversions: `NeuronConfig.t_conversion`, differentiable."""
     return phase_times(point, config).period
 
 

@@ -37,7 +37,12 @@ class NeuronParams:
     """[slots] Width of an output pulse beyond its code, codes 1 to 14."""
 
     noise_rms: Float[Array, "..."]
-    """[V] Thermal noise of one conversion, referred to the bit line."""
+    """[V] Noise of one conversion, referred to the bit line, at half scale: of the gm
+    cell over integration and ramp, and what the auto-zero has sampled."""
+
+    edge: Float[Array, "..."]
+    """[V s] Area of the dip of a bit line whose pairs are all driven once: at an edge
+    of a pulse the row to v_cm - v_read is driven before the other one."""
 
     v_full: Float[Array, "..."]
     """[V] Full scale, the height of the reference step."""
@@ -63,6 +68,7 @@ def ideal_params(config: NeuronConfig) -> NeuronParams:
         lag=zero,
         pulse_excess=zero,
         noise_rms=zero,
+        edge=zero,
         v_full=zero + config.v_full,
         v_shift=zero + config.v_shift,
         t_slot=zero + config.t_slot,

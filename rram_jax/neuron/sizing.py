@@ -120,7 +120,7 @@ def size_neurons(
         c_int = c_total - b c_parasitic                c_copy = c_total
         r = max(c_total / 200 fF, 1/2)                 widths of the reset switches x r
         ramp_step = v_full                             of the reference gate: same gm
-        t_auto_zero = taus (c_hold + c_total) / gm_aux c_hold = 0.5 pF
+        t_auto_zero = taus (c_hold + c_total) / gm_aux c_hold = 3 pF
         r_driver = SAG / g_row                         or the config's, without g_row
         w = width_ohm / r_driver                       row switch at its level
         w = 2 um n^(1/3), 2 um n^(2/3), 10 um n        stages behind n row drivers, x s;

@@ -36,9 +36,17 @@ from rram_jax.neuron.card import (
     SlopeLaws,
 )
 from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.energy_fit import fit_energy
 from rram_jax.neuron.law import Law, Term, fit_law
+from rram_jax.ngspice.effects.array import edge_area
 from rram_jax.ngspice.farm import run_jobs
-from rram_jax.ngspice.measure import LABELS, check_mismatch, measure, process_of
+from rram_jax.ngspice.measure import (
+    LABELS,
+    R_DRIVERS,
+    check_mismatch,
+    measure,
+    process_of,
+)
 from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.testbench import G_ROW, driver_resistance
@@ -88,12 +96,7 @@ def characterise(
 
 def _keys(plan: CharacterisePlan) -> list[tuple[str, int]]:
     """What is measured: a label and the number of an operating point."""
-    points = plan.n_points + plan.n_held_out
-    return [
-        (label, k)
-        for label in LABELS
-        for k in range(plan.n_slopes if label.startswith("slopes") else points)
-    ]
+    return [(label, k) for label, n in LABELS.items() for k in range(n(plan))]
 
 
 def _check(plan: CharacterisePlan, card: NeuronCard, key: tuple[str, int]) -> dict:
@@ -177,6 +180,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> Neuro
             r_pos=r_pos,
             r_neg=r_neg,
             r_rest=r_rest,
+            edge=edge_area(usual, process_of(plan)),
         ),
         hidden=_kind(plan, "hidden", results),
         output=_kind(plan, "output", results),
@@ -184,6 +188,14 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> Neuro
             a_vt=plan.a_vt,
             hidden=_slopes(plan, "hidden", results),
             output=_slopes(plan, "output", results),
+        ),
+        energy=fit_energy(
+            {kind: plan.energy_points(kind) for kind in KINDS},
+            {
+                kind: [results[f"energy_{kind}", k] for k in range(plan.n_energy)]
+                for kind in KINDS
+            },
+            [(r, results["drivers", k]) for k, r in enumerate(R_DRIVERS)],
         ),
     )
 
@@ -202,9 +214,7 @@ def _kind(
     def law(shapes: tuple[Term, ...], field: str) -> Law:
         values = np.array([row[field] for row in rows[fitted]])
         # As shares of themselves: the noise of large currents counts as much.
-        weights = (
-            1 / np.maximum(np.abs(values), 1e-12) if field == "noise_rms" else None
-        )
+        weights = 1 / np.abs(values) if field == "noise_variance" else None
         return fit_law(shapes, configs[fitted], values, weights)
 
     return KindLaws(
@@ -216,7 +226,7 @@ def _kind(
         curve=laws.curve,
         lag=laws.lag,
         pulse_excess=law(EXCESS_SHAPES, "pulse_excess") if kind == "hidden" else (),
-        noise_rms=law(NOISE_SHAPES, "noise_rms"),
+        noise_variance=law(NOISE_SHAPES, "noise_variance"),
         residual_rms=told["residual_rms"],
         residual_max=told["residual_max"],
         equal=told["equal"],
@@ -235,7 +245,7 @@ POINT = (
     "residual_max",
     "equal",
     "within_1",
-    "noise_rms",
+    "noise_variance",
     "pulse_excess",
 )
 """Columns of a table of operating points, in SI units; residuals in slots."""

@@ -13,12 +13,12 @@ import numpy as np
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import (
     SLOTS,
+    T_GAP,
     T_OUT_ZERO,
     T_RESET,
     V_READ,
     NeuronConfig,
 )
-from rram_jax.neuron.energy import T_GAP
 from rram_jax.neuron.energy_fit import PULSE
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan

@@ -13,6 +13,8 @@ from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
+from rram_jax.ngspice.effects.noise import auto_zero_rms
+from rram_jax.ngspice.energy import measure_drivers, measure_energy
 from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.testbench import (
     ColumnRun,
@@ -29,6 +31,12 @@ N_REFINE = 8
 
 MARGIN = 0.04
 """[slots] By which they reach beyond it: what a straight line may be off."""
+
+R_DRIVERS = (12.0, 16.0, 24.0, 40.0)
+"""[Ohm] Row drivers whose energy is measured."""
+
+DRIVERS = 2
+"""[-] Pairs of row drivers behind the gate that drives them then."""
 
 GM_LEVELS = (3.0, 12.0)
 """[slots] Crossings at which the gm cell's slopes are measured: offset and gain."""
@@ -55,6 +63,11 @@ def measure(plan: CharacterisePlan, key: tuple[str, int]) -> dict:
     kind = "output" if label.endswith("output") else "hidden"
     if label.startswith("slopes"):
         return measure_slopes(plan, plan.slope_points(kind)[index])
+    if label == "drivers":
+        neuron = dataclasses.replace(plan.usual("hidden"), r_driver=R_DRIVERS[index])
+        return measure_drivers(neuron, DRIVERS, process_of(plan))
+    if label.startswith("energy"):
+        return measure_energy(plan.energy_points(kind)[index], process_of(plan))
     return measure_point(plan, plan.points(kind)[index], index)
 
 
@@ -85,20 +98,23 @@ def measure_point(plan: CharacterisePlan, config: NeuronConfig, index: int) -> d
         "counts": counts.tolist(),
         "bracket": bracket,
         "pulse_excess": _pulse_excess(run),
-        "noise_rms": noise_rms(config, process),
+        "noise_variance": noise_variance(config, process),
     }
 
 
-def noise_rms(config: NeuronConfig, process: Process | None = None) -> float:
-    """[V] White noise of the gm cell over an integration and half a ramp, at the input.
+def noise_variance(config: NeuronConfig, process: Process | None = None) -> float:
+    """[V^2] Noise of a conversion at half scale, at the bit line.
 
-    Its density is taken from `.noise` at 1 / (2 T), T the 15 slots; a boxcar of T
-    passes S / (2 T), and half a ramp adds half of it. The comparator (a continuous one
-    by its gm of 150 uS over 0.1 GHz: 0.15 mV at out, 0.005 slots), kT/C of the reset
-    and the auto-zero's sample (13 uV at 20 uA) are left out.
+    White noise of the gm cell over an integration and half a ramp: its density S is
+    taken from `.noise` at 1 / (2 T), T the 15 slots; a boxcar of T passes S / (2 T),
+    and half a ramp adds half of it. What the auto-zero has sampled (`auto_zero_rms`) stays
+    through integration and ramp and counts one and a half times. kT/C of the reset and
+    the comparators' own noise are left out (`rram_jax.ngspice.effects`).
     """
     t = SLOTS * config.t_slot
-    return noise_density(config, 1 / (2 * t), process) * math.sqrt(1.5 / (2 * t))
+    density = noise_density(config, 1 / (2 * t), process)
+    held = 1.5 * auto_zero_rms(config, process)
+    return density**2 * 1.5 / (2 * t) + held**2
 
 
 def _pulse_excess(run: ColumnRun) -> float:
@@ -234,5 +250,13 @@ def agreement(said: np.ndarray, found: np.ndarray) -> dict[str, float]:
     return {"equal": float(np.mean(miss == 0)), "within_1": float(np.mean(miss <= 1))}
 
 
-LABELS = ("slopes_hidden", "hidden", "slopes_output", "output")
-"""What is measured, the longest first."""
+LABELS = {
+    "slopes_hidden": lambda plan: plan.n_slopes,
+    "hidden": lambda plan: plan.n_points + plan.n_held_out,
+    "slopes_output": lambda plan: plan.n_slopes,
+    "energy_hidden": lambda plan: plan.n_energy,
+    "output": lambda plan: plan.n_points + plan.n_held_out,
+    "energy_output": lambda plan: plan.n_energy,
+    "drivers": lambda plan: len(R_DRIVERS),
+}
+"""What is measured, the longest first, and at how many points."""

@@ -7,6 +7,7 @@ from itertools import groupby
 from rram_jax.neuron.config import (
     SLOTS,
     T_FREE,
+    T_GAP,
     T_RESET,
     WARM_UP,
     NeuronConfig,
@@ -74,6 +75,7 @@ def phase_lines(
     *,
     conversions: int = 1,
     t_period: float | None = None,
+    zeros: bool = True,
 ) -> PhaseText:
     """Ideal sources of one layer: `phase_names`, each with its tag.
 
@@ -90,11 +92,14 @@ def phase_lines(
         conversions: One after the other, with reset, auto-zero and reset between.
         t_period: [s] From one start to the next: the layer's own by default, and the
             longest of all where layers work together.
+        zeros: Without, no auto-zero follows the first one: a reset is all that stands
+            between conversions.
 
     Returns:
         The text; `t_pulse` is the first conversion's, `t_end` the last one's.
     """
-    period = config.t_period if t_period is None else t_period
+    own = config.t_period if zeros else config.t_busy
+    period = own if t_period is None else t_period
     v_dd, v_cm = config.technology.v_dd, config.technology.v_cm
     zero = [(t_zero, -v_dd)]
     reset, clock, reference, enable = [], [], [], []
@@ -102,10 +107,10 @@ def phase_lines(
     for n in range(conversions):
         start, pulse = t_start + n * period, t_pulse + n * period
         zeroed = t_zero + n * period
-        if n:
+        if n and zeros:
             close = zeroed - config.t_auto_zero
             zero += [(close, v_dd), (zeroed, -v_dd)]
-            reset += [(close - 1e-9 - T_RESET, v_dd), (close - 1e-9, -v_dd)]
+            reset += [(close - T_GAP - T_RESET, v_dd), (close - T_GAP, -v_dd)]
         reset += [(zeroed + 1e-9, v_dd), (start - T_FREE, -v_dd)]
         for k in range(-WARM_UP, config.decisions):
             t = decision_instant(pulse, k, config)

@@ -59,6 +59,9 @@ class CharacterisePlan:
     n_slopes: int = 12
     """[-] Operating points at which every transistor is shifted, one at a time."""
 
+    n_energy: int = 14
+    """[-] Operating points at which energy is measured."""
+
     n_staircases: int = 16
     """[-] Of each operating point."""
 
@@ -95,6 +98,7 @@ class CharacterisePlan:
                     f" got {low:g} and {high:g}."
                 )
         least = {"n_points": 4, "n_held_out": 1, "n_slopes": 2, "n_staircases": 8}
+        least["n_energy"] = 4
         for name, few in least.items():
             if getattr(self, name) < few:
                 raise InputError(
@@ -157,11 +161,12 @@ class CharacterisePlan:
         return found[: self.n_points + self.n_held_out]
 
     def slope_points(self, kind: str) -> list[NeuronConfig]:
-        """A third of them on the line of full scales, the others from the box."""
-        points, line = self.points(kind), len(self._line())
-        picked = np.linspace(0, line - 1, max(self.n_slopes // 3, 1)).round()
-        spread = [points[int(k)] for k in dict.fromkeys(picked)]
-        return (spread + points[line:])[: self.n_slopes]
+        """Those whose transistors are shifted."""
+        return self._some(kind, self.n_slopes)
+
+    def energy_points(self, kind: str) -> list[NeuronConfig]:
+        """Those whose energy is measured."""
+        return self._some(kind, self.n_energy)
 
     def config(self, kind: str, **point: float) -> NeuronConfig:
         """The neurons of a kind, `hidden` or `output`, at an operating point."""
@@ -174,6 +179,13 @@ class CharacterisePlan:
             ramp_advance=RAMP_ADVANCE,
             technology=self.technology,
         )
+
+    def _some(self, kind: str, n: int) -> list[NeuronConfig]:
+        """A third of them on the line of full scales, the others from the box."""
+        points, line = self.points(kind), len(self._line())
+        picked = np.linspace(0, line - 1, max(n // 3, 1)).round()
+        spread = [points[int(k)] for k in dict.fromkeys(picked)]
+        return (spread + points[line:])[:n]
 
     def _line(self) -> list[float]:
         """[V] Full scales of the line; one where the range is a point."""

@@ -88,6 +88,7 @@ def column_deck(
     delvto: Sequence[Mapping[str, float]] | None = None,
     *,
     conversions: int = 1,
+    zeros: bool = True,
     process: Process | None = None,
     watch: Sequence[str] = (),
 ) -> tuple[str, float, float]:
@@ -99,15 +100,23 @@ def column_deck(
         config: The neurons.
         staircases: [n, 15, V] Bit line above v_cm in each slot.
         delvto: [V] Threshold shifts of each neuron.
-        conversions: One after the other, `config.t_period` apart: each neuron converts
-            its own staircase, its neighbour's and so on.
+        conversions: One after the other: each neuron converts its own staircase, its
+            neighbour's and so on.
+        zeros: With an auto-zero before each, `config.t_period` apart; else with a reset
+            only, `config.t_busy` apart.
         process: Of its transistors; our own card, typical, where None.
         watch: Vectors that are saved beside those which `ColumnRun` needs.
     """
     process = process or default_process()
     phases = phase_lines(
-        "0", config, T_START, T_START - T_OUT_ZERO, conversions=conversions
+        "0",
+        config,
+        T_START,
+        T_START - T_OUT_ZERO,
+        conversions=conversions,
+        zeros=zeros,
     )
+    period = config.t_period if zeros else config.t_busy
     gate, v_cm = not config.asynchronous, config.technology.v_cm
     parts = [
         "* neuron testbench",
@@ -124,7 +133,7 @@ def column_deck(
         for n in range(conversions):
             stair = staircases[(j + n) % len(staircases)]
             heights = np.diff([0.0, *stair, 0.0])
-            changes += zip(starts + n * config.t_period, heights, strict=True)
+            changes += zip(starts + n * period, heights, strict=True)
         parts += [
             steps(f"a{name}", v_cm, changes),
             f"Rs{name} a{name} s{name} {R_BIT_LINE}",
@@ -175,25 +184,33 @@ def simulate_conversions(
     delvto: Sequence[Mapping[str, float]] | None = None,
     *,
     conversions: int,
+    zeros: bool = True,
     process: Process | None = None,
 ) -> list[ColumnRun]:
-    """Conversions of the same columns one after the other, auto-zero between them.
+    """Conversions of the same columns one after the other.
 
-    Column j's n-th conversion is that of staircase j + n (modulo their number). Times
-    and energies of each run from the end of the one before, so that from the second
-    on an energy is one period's.
+    Between them an auto-zero, or with `zeros=False` a reset only. Column j's n-th
+    conversion is that of staircase j + n (modulo their number). Times and energies of
+    each run from the end of the one before, so that from the second on an energy is
+    one period's.
     """
     deck, t_pulse, t_stop = column_deck(
-        config, staircases, delvto, conversions=conversions, process=process
+        config,
+        staircases,
+        delvto,
+        conversions=conversions,
+        zeros=zeros,
+        process=process,
     )
+    period = config.t_period if zeros else config.t_busy
     run = run_deck(deck, t_stop=t_stop)
-    ends = t_stop - config.t_period * np.arange(conversions)[::-1]
+    ends = t_stop - period * np.arange(conversions)[::-1]
     runs, start = [], 0.0
     for n, end in enumerate(ends):
         time = run.data["time"]
         part = (time >= start) & (time <= end * (1 + 1e-9))
         data = {name: wave[part] for name, wave in run.data.items()}
-        pulse = t_pulse + n * config.t_period
+        pulse = t_pulse + n * period
         t = float(end - start)
         runs.append(_read(config, data, len(staircases), pulse, t, run.cpu_s))
         start = end

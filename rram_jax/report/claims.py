@@ -193,7 +193,7 @@ def _neuron_rows(run, card):
 def _left_out(run, card):
     """What no comparison of this run can show."""
     hidden = run.config.neurons[0]
-    noise = card.at(hidden, "noise_rms")
+    noise = float(card.params(hidden).noise_rms)
     lsb = SLOTS * noise / hidden.v_full
     return [
         (

@@ -60,9 +60,10 @@ def card_figure(
     for colour, t_slot in zip(COLOURS, slots, strict=False):
         neurons = [_usual(card, t_slot=t_slot, i_bias=float(i)) for i in i_bias]
         inside = [c for c in neurons if c is not None]
-        law = card.hidden.noise_rms
+        law = card.hidden.noise_variance
         noise = [
-            SLOTS * float(evaluate(law, operating_point(c))) / c.v_full for c in inside
+            SLOTS * float(evaluate(law, operating_point(c))) ** 0.5 / c.v_full
+            for c in inside
         ]
         panels[2].plot([1e6 * c.i_bias for c in inside], noise, color=colour)
     at = f"{1e3 * _usual(card).v_full:g} mV"

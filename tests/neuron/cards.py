@@ -28,7 +28,7 @@ def small_kind(clocks: int) -> KindLaws:
         curve=(term(16.0),),
         lag=(term(1.2e-9),),
         pulse_excess=(term(-0.01),),
-        noise_rms=(term(60e-6, i_bias=-0.5, t_slot=-0.5),),
+        noise_variance=(term(3.6e-9, i_bias=-1.0, t_slot=-1.0),),
         residual_rms=0.01,
         residual_max=0.02,
         equal=0.97,

@@ -42,7 +42,7 @@ def invented(key):
         "position": [None, *position[1:].tolist()],
         "counts": np.asarray(to_counts(jnp.asarray(position), config)).tolist(),
         "bracket": 0.0,
-        "noise_rms": 50e-6 * (config.i_bias / 20e-6 * config.t_slot / 5e-9) ** -0.5,
+        "noise_variance": 2.5e-9 / (config.i_bias / 20e-6 * config.t_slot / 5e-9),
         "pulse_excess": -0.02,
     }
 
@@ -75,7 +75,7 @@ def test_the_card_holds_every_measurement_in_its_place(tmp_path, bench):
     config = PLAN.usual("hidden")
     assert card.at(config, "offset") == pytest.approx(0.2, abs=0.01)
     assert card.at(PLAN.usual("output"), "offset") == pytest.approx(0.3, abs=0.01)
-    assert card.at(config, "noise_rms") == pytest.approx(50e-6, rel=1e-3)
+    assert float(card.params(config).noise_rms) == pytest.approx(50e-6, rel=1e-3)
     assert card.at(config, "pulse_excess") == pytest.approx(-0.02, rel=1e-4)
     assert card.hidden.residual_max < 0.02
     hidden, output = card.mismatch.hidden, card.mismatch.output
