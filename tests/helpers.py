@@ -26,6 +26,7 @@ from rram_jax.neuron.card import (
 )
 from rram_jax.neuron.law import Term
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
+from tests.neuron.energies import fitted_laws
 
 GROUND = "v_cm"
 """Node at 0 V in `solve_resistors`."""
@@ -223,6 +224,7 @@ def neuron_card(**hidden_and_output: float) -> NeuronCard:
             hidden=without_slopes(MISMATCHED),
             output=without_slopes(MISMATCHED_ASYNCHRONOUS),
         ),
+        energy=fitted_laws(),
     )
 
 

@@ -29,7 +29,11 @@ from rram_jax.neuron.mismatch import draw_mismatch, gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
 from rram_jax.ngspice.farm import run_jobs
-from rram_jax.ngspice.testbench import ColumnRun, simulate_columns
+from rram_jax.ngspice.testbench import (
+    ColumnRun,
+    simulate_columns,
+    simulate_conversions,
+)
 from rram_jax.types import Int
 
 COLUMNS = 4
@@ -46,6 +50,9 @@ PER_DECK = 40
 
 LEVELS, LEVELS_PER_DECK = 61, 16
 """[-] Inputs behind a linearity, and those that one simulation holds."""
+
+ENERGY_COLUMNS = 12
+"""[-] Conversions whose energy is told."""
 
 NEURONS_A_BIAS = 64
 """[-] Neurons that share a layer's bias block in the energy of a conversion."""
@@ -104,7 +111,7 @@ class Conversions:
     """[-] Codes of ngspice."""
 
     energy: dict[str, float]
-    """[J] Of a conversion, by supply block; the bias shared by `NEURONS_A_BIAS`."""
+    """[J] Of a conversion in a row of many, by supply block (`steady_energy`)."""
 
     cpu_s: float
     """[s] Of ngspice, a conversion."""
@@ -148,16 +155,38 @@ def convert(
         on_done=keep,
     )
     done = [run for run in runs if run is not None]
-    blocks = done[0].energy
-    energy = {b: sum(run.energy[b] for run in done) / n for b in blocks}
-    energy["bias"] *= n / len(done) / NEURONS_A_BIAS
+    some = patterns.staircases[:ENERGY_COLUMNS]
     return Conversions(
         case=case,
         said=patterns.codes.astype(int),
         found=np.concatenate([run.counts for run in done]).astype(int),
-        energy=energy,
+        energy=steady_energy(config, some, process_of(card)),
         cpu_s=sum(run.cpu_s for run in done) / n,
     )
+
+
+def steady_energy(
+    config: NeuronConfig, staircases: np.ndarray, process: Process
+) -> dict[str, float]:
+    """[J] Of a conversion by supply block, its share of the auto-zero included.
+
+    The second of two conversions, once with and once without an auto-zero between them;
+    one in `config.conversions_per_zero` has it. The layer's bias block is shared by
+    `NEURONS_A_BIAS` neurons, and a pulse gate drives one pair of rows.
+    """
+    n, share = len(staircases), 1 / config.conversions_per_zero
+    with_zero, without = (
+        simulate_conversions(
+            config, staircases, conversions=2, zeros=zeros, process=process
+        )[1].energy
+        for zeros in (True, False)
+    )
+    energy = {
+        block: (share * with_zero[block] + (1 - share) * without[block]) / n
+        for block in without
+    }
+    energy["bias"] *= n / NEURONS_A_BIAS
+    return energy
 
 
 def process_of(card: NeuronCard) -> Process:

@@ -107,9 +107,9 @@ def noise_variance(config: NeuronConfig, process: Process | None = None) -> floa
 
     White noise of the gm cell over an integration and half a ramp: its density S is
     taken from `.noise` at 1 / (2 T), T the 15 slots; a boxcar of T passes S / (2 T),
-    and half a ramp adds half of it. What the auto-zero has sampled (`auto_zero_rms`) stays
-    through integration and ramp and counts one and a half times. kT/C of the reset and
-    the comparators' own noise are left out (`rram_jax.ngspice.effects`).
+    and half a ramp adds half of it. What the auto-zero has sampled (`auto_zero_rms`)
+    stays through integration and ramp and counts one and a half times. kT/C of the
+    reset and the comparators' own noise are left out (`rram_jax.ngspice.effects`).
     """
     t = SLOTS * config.t_slot
     density = noise_density(config, 1 / (2 * t), process)

@@ -172,7 +172,10 @@ class CharacterisePlan:
         """The neurons of a kind, `hidden` or `output`, at an operating point."""
         output = kind == "output"
         return NeuronConfig(
-            **point,
+            i_bias=point["i_bias"],
+            t_slot=point["t_slot"],
+            v_full=point["v_full"],
+            swing=point["swing"],
             v_shift=self.shift_share * point["v_full"] if output else 0.0,
             clocks_per_slot=self.output_clocks if output else 1,
             asynchronous=output,

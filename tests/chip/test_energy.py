@@ -90,7 +90,7 @@ def test_sums_by_hand(design, admittances):
 def test_the_shorter_layer_waits(design, admittances):
     points = [operating_point(layer.neuron) for layer in design.layers]
     period = float(image_time(design.layers, points))
-    own = [layer.neuron.t_period for layer in design.layers]
+    own = [layer.neuron.t_conversion for layer in design.layers]
     way = 3 * 16 * 5e-9 + design.layers[-1].neuron.t_delay
     assert period == pytest.approx(max(*own, way), rel=1e-6)
     energies = network_energy(design, fitted_laws(), admittances, CODES)

@@ -11,6 +11,7 @@ from rram_jax.neuron.card import (
 )
 from rram_jax.neuron.law import Term
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
+from tests.neuron.energies import fitted_laws
 
 
 def term(coefficient: float, **exponents: float) -> Term:
@@ -77,4 +78,5 @@ def small_card() -> NeuronCard:
             hidden=small_slopes(MISMATCHED, 0.98),
             output=small_slopes(MISMATCHED_ASYNCHRONOUS, 0.96),
         ),
+        energy=fitted_laws(),
     )

@@ -36,14 +36,19 @@ def test_a_continuous_comparator_needs_no_latch_s_clock_period():
 
 
 def test_auto_zero_by_hand():
-    # 224 fF of C_int and 500 fF of hold over 20 uS: 36.2 ns, five times.
+    # 224 fF of C_int and 3 pF of hold over 20 uS: 161.2 ns, five times.
     config = NeuronConfig(v_full=8e-3)
-    assert C_HOLD == 500e-15
-    assert config.t_auto_zero == pytest.approx(181e-9, rel=1e-3)
+    assert C_HOLD == 3e-12
+    assert config.t_auto_zero == pytest.approx(806e-9, rel=1e-3)
     # 32 slots, 6 + 1 ns of reset before it and 8 ns behind it.
     assert config.t_period - config.t_auto_zero == pytest.approx(175e-9, rel=1e-9)
     weak = NeuronConfig(v_full=16e-3, i_bias=10e-6, auto_zero_taus=2.5)
-    assert weak.t_auto_zero == pytest.approx(181e-9, rel=1e-3)
+    assert weak.t_auto_zero == pytest.approx(806e-9, rel=1e-3)
+    # Without it 168 ns; one of 813 ns, its reset included, serves 16 conversions.
+    assert config.t_busy == pytest.approx(168e-9, rel=1e-9)
+    assert config.t_conversion == pytest.approx(168e-9 + 813e-9 / 16, rel=1e-3)
+    with pytest.raises(InputError, match="conversions_per_zero >= 1"):
+        NeuronConfig(v_full=8e-3, conversions_per_zero=0)
 
 
 def test_slots_are_those_of_the_pulses():
@@ -80,8 +85,8 @@ def test_what_makes_no_sense_is_refused(change, told):
         ({"swing": 0.9}, "take swing <= 0.65", [{"swing": 0.65}]),
         (
             {"clocks_per_slot": 8},
-            "latch .* 1.1e-09 s or more.*t_slot >= 8.8e-09, or clocks_per_slot <= 4",
-            [{"clocks_per_slot": 8, "t_slot": 8.8e-9}, {"clocks_per_slot": 4}],
+            "latch .* 1e-09 s or more.*t_slot >= 8e-09, or clocks_per_slot <= 5",
+            [{"clocks_per_slot": 8, "t_slot": 8e-9}, {"clocks_per_slot": 5}],
         ),
         (
             {"clocks_per_slot": 20, "asynchronous": True},
@@ -93,8 +98,8 @@ def test_what_makes_no_sense_is_refused(change, told):
         ),
         (
             {"t_slot": 0.9e-9, "v_full": 40e-3},
-            "take t_slot >= 1.1e-09[.]",
-            [{"t_slot": 1.1e-9, "v_full": 40e-3}],
+            "take t_slot >= 1e-09[.]",
+            [{"t_slot": 1e-9, "v_full": 40e-3}],
         ),
         (
             {"t_slot": 0.9e-9, "v_full": 40e-3, "asynchronous": True},

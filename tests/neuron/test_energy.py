@@ -41,8 +41,8 @@ def wide_point(config: NeuronConfig) -> OperatingPoint:
 def test_times_are_those_of_the_neuron(config):
     point = operating_point(config)
     times = phase_times(point, config)
-    assert float(conversion_time(point, config)) == pytest.approx(config.t_period)
-    assert float(times.auto_zero) == pytest.approx(config.t_auto_zero)
+    assert float(conversion_time(point, config)) == pytest.approx(config.t_conversion)
+    assert float(times.auto_zero) == pytest.approx(config.t_auto_zero / 16)
     assert float(times.integrator) == pytest.approx(15 * 4e-9)
     assert float(times.ramp) == pytest.approx(17 * 4e-9 + config.t_delay)
 
@@ -74,10 +74,10 @@ def test_energy_by_hand():
     one = laws.driver.gate.constant + laws.driver.gate.width / 16
     np.testing.assert_allclose(energy.gate, [0, 3 * one, 3 * one], rtol=1e-5)
     assert not np.asarray(energy.clock).any()
-    expected = 1.8e-12 + 1.7e-12 + 3e-5 * HIDDEN.t_auto_zero
+    expected = 1.8e-12 + 1.7e-12 + 3e-5 * HIDDEN.t_auto_zero / 16
     assert float(energy.total[0]) == pytest.approx(expected, rel=1e-5)
     bias = float(bias_energy(laws, point, HIDDEN))
-    assert bias == pytest.approx(1e-4 * HIDDEN.t_period, rel=1e-5)
+    assert bias == pytest.approx(1e-4 * HIDDEN.t_conversion, rel=1e-5)
     assert float(waiting_power(laws, point, HIDDEN)) == pytest.approx(3e-5, rel=1e-5)
 
 
@@ -128,8 +128,8 @@ def test_auto_zero_costs_what_its_capacitors_do():
         energy = neuron_energy(laws, operating_point(config), config, jnp.zeros(()))
         energies.append(float(energy.auto_zero))
     assert energies[0] == pytest.approx(energies[1], rel=1e-3)
-    # 2.14 bias currents from 1.8 V for 5 (C_hold + C) / gm_aux
-    by_hand = 1.8 * 2.14 * 5 * (C_HOLD + config.c_total)
+    # 2.14 bias currents from 1.8 V for 5 (C_hold + C) / gm_aux, for 16 conversions
+    by_hand = 1.8 * 2.14 * 5 * (C_HOLD + config.c_total) / 16
     assert energies[0] == pytest.approx(by_hand, rel=0.01)
 
 
@@ -155,7 +155,7 @@ def measured_by(laws, points):
 def test_fit_finds_the_laws_that_made_the_values():
     laws, rng = fitted_laws(), np.random.default_rng(2)
     hidden = [
-        NeuronConfig(v_full=v, i_bias=i, t_slot=t, swing=s)
+        NeuronConfig(v_full=v, i_bias=i, t_slot=t, swing=s, conversions_per_zero=1)
         for v, i, t, s in zip(
             rng.uniform(6e-3, 20e-3, 8),
             rng.uniform(1e-5, 4e-5, 8),

@@ -30,7 +30,7 @@ def test_speed_and_transconductance_by_hand():
     technology = technology_of(QUARTER)
     # (5/3)^2 over 2.3/2.9 of the transconductance and 0.641/0.33 of the overdrive.
     slower = 25 / 9 * 2.9 / 2.3 * 0.33 / (2.5 * 0.8 / 1.8 - 0.47)
-    assert technology.t_clock_min == pytest.approx(1.1e-9 * slower, rel=1e-5, abs=0)
+    assert technology.t_clock_min == pytest.approx(1e-9 * slower, rel=1e-5, abs=0)
     assert technology.lead == pytest.approx(0.33e-9 * slower, rel=1e-5, abs=0)
     # Inversion coefficient 1.67 against 2.28: 1 + sqrt(7.68) over 1 + sqrt(10.12).
     weaker = (1 + math.sqrt(1 + 4 * 1.67)) / (1 + math.sqrt(1 + 4 * 1.67 * 0.86 / 0.63))

@@ -32,7 +32,9 @@ from tests.neuron.energies import fitted_laws
 
 BLOCKS = [f.name for f in dataclasses.fields(KindEnergy) if f.name != "bias"]
 
-HIDDEN = NeuronConfig(v_full=6e-3, i_bias=40e-6, t_slot=3e-9, swing=0.4)
+HIDDEN = NeuronConfig(
+    v_full=6e-3, i_bias=40e-6, t_slot=3e-9, swing=0.4, conversions_per_zero=1
+)
 OUTPUT = NeuronConfig(
     v_full=15e-3,
     v_shift=5e-3,
@@ -41,6 +43,7 @@ OUTPUT = NeuronConfig(
     swing=0.3,
     asynchronous=True,
     clocks_per_slot=4,
+    conversions_per_zero=1,
 )
 
 
@@ -93,6 +96,14 @@ def test_a_whole_network():
     network = HardwareNetwork(config=config, layers=layers, logit_scale=1.0)
     circuit = CircuitConfig(tile=TileConfig(rows=8, cols=4))
     design = design_network(network, load_card("hfo2-nominal"), circuit)
+    # A deck closes the auto-zero's loop before every image.
+    layers = tuple(
+        dataclasses.replace(
+            layer, neuron=dataclasses.replace(layer.neuron, conversions_per_zero=1)
+        )
+        for layer in design.layers
+    )
+    design = dataclasses.replace(design, layers=layers)
     chip = sample_chip(0, 0, design, mismatch=False)
     deck = network_deck(design, chip, "multiport", conversions=2)
     images = np.random.default_rng(3).integers(0, 16, (2, 12))
