@@ -15,7 +15,7 @@ from rram_jax.commands.terminal import (
 from rram_jax.device.card import check_name
 from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
 from rram_jax.ngspice.characterise import KINDS, POINT, characterise, point_rows
-from rram_jax.ngspice.effect import Effect
+from rram_jax.ngspice.effects.record import Effect
 from rram_jax.ngspice.environment import (
     EnvironmentPoint,
     environments,

@@ -9,8 +9,8 @@ from rram_jax.commands.terminal import progress_bar, say, show_table
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.cmos import Process
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.ngspice.effect import Effect
-from rram_jax.ngspice.effects import effect_names, measure_effects
+from rram_jax.ngspice.effects.record import Effect
+from rram_jax.ngspice.effects.run import effect_names, measure_effects
 from rram_jax.report.effects import effect_rows, left_out_sentence
 from rram_jax.run_folder import write_text
 

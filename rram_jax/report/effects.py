@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rram_jax.neuron.config import SLOTS
-from rram_jax.ngspice.effect import Effect
+from rram_jax.ngspice.effects.record import Effect
 from rram_jax.report.figure import COLOURS, new_panels, save_figure, style_axes
 from rram_jax.run_folder import write_table
 

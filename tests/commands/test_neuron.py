@@ -18,8 +18,8 @@ from rram_jax.neuron.cmos import default_process
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.ngspice.characterise import POINT
 from rram_jax.ngspice.conversions import Conversions
-from rram_jax.ngspice.effect import Effect
-from rram_jax.ngspice.effects import effect_names
+from rram_jax.ngspice.effects.record import Effect
+from rram_jax.ngspice.effects.run import effect_names
 from rram_jax.ngspice.environment import EnvironmentPoint
 
 MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.

@@ -1,4 +1,6 @@
-"""A neuron card of short laws, with another number in every place."""
+"""Neuron cards of short laws: another number in every place, or usual numbers."""
+
+import dataclasses
 
 from rram_jax.neuron.card import (
     Box,
@@ -79,4 +81,20 @@ def small_card() -> NeuronCard:
             output=small_slopes(MISMATCHED_ASYNCHRONOUS, 0.96),
         ),
         energy=fitted_laws(),
+    )
+
+
+def usual_card() -> NeuronCard:
+    """The small card with what hidden neurons of 8 mV, 5 ns and 20 uA were found at."""
+    card = small_card()
+    usual = {
+        "gain": 1.0,
+        "offset": 0.295,
+        "leak": 0.488e6,
+        "curve": 20.0,
+        "pulse_excess": -0.009,
+    }
+    laws = {name: (term(value),) for name, value in usual.items()}
+    return dataclasses.replace(
+        card, hidden=dataclasses.replace(card.hidden, lag=(), **laws)
     )

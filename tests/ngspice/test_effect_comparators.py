@@ -6,24 +6,23 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from rram_jax.neuron.card import load_neuron_card, with_card
+from rram_jax.neuron.card import with_card
 from rram_jax.neuron.cmos import default_process
 from rram_jax.neuron.config import C_HOLD, NeuronConfig
-from rram_jax.ngspice import effect_latch
-from rram_jax.ngspice.effect import EffectSetting
-from rram_jax.ngspice.effect_comparator import (
+from rram_jax.ngspice.effects import latch
+from rram_jax.ngspice.effects.comparator import (
     comparator_delay,
     comparator_noise,
     crossing_resolution,
 )
-from rram_jax.ngspice.effect_latch import (
+from rram_jax.ngspice.effects.latch import (
     latch_beta,
     latch_delay,
     latch_kick,
     latch_memory,
     latch_thresholds,
 )
-from rram_jax.ngspice.effect_noise import (
+from rram_jax.ngspice.effects.noise import (
     BOLTZMANN,
     auto_zero_noise,
     latch_noise,
@@ -31,9 +30,11 @@ from rram_jax.ngspice.effect_noise import (
     probit_sigma,
     reset_noise,
 )
+from rram_jax.ngspice.effects.record import EffectSetting
 from rram_jax.ngspice.testbench import noise_density
+from tests.neuron.cards import usual_card
 
-CARD = load_neuron_card()
+CARD = usual_card()
 CONFIG = with_card(NeuronConfig(v_full=8e-3), CARD)
 SETTING = EffectSetting(config=CONFIG, card=CARD, process=default_process())
 KT = BOLTZMANN * 300.15
@@ -48,7 +49,7 @@ def test_a_latch_takes_longer_the_less_it_is_driven():
 
 @pytest.mark.ngspice
 def test_a_latch_remembers_what_it_said(monkeypatch):
-    monkeypatch.setattr(effect_latch, "HALVINGS", 9)
+    monkeypatch.setattr(latch, "HALVINGS", 9)
     after_one, after_zero = (effect.value for effect in latch_memory(SETTING))
     np.testing.assert_allclose(after_one, -after_zero, rtol=0.05)  # it is symmetric
     assert -12e-3 < after_one < -1e-3
@@ -56,7 +57,7 @@ def test_a_latch_remembers_what_it_said(monkeypatch):
 
 @pytest.mark.ngspice
 def test_betas_of_a_latch_move_its_threshold(monkeypatch):
-    monkeypatch.setattr(effect_latch, "HALVINGS", 7)
+    monkeypatch.setattr(latch, "HALVINGS", 7)
     shifted = [{"in_p": 0.02, "in_n": -0.02}, {}, {"in_p": -0.02, "in_n": 0.02}]
     low, middle, high = latch_thresholds(SETTING, shifted)
     # The stronger side wins: less at its gate is enough.
@@ -69,7 +70,7 @@ def test_betas_of_a_latch_move_its_threshold(monkeypatch):
 
 @pytest.mark.ngspice
 def test_a_latch_kicks_out_and_its_copy_alike(monkeypatch):
-    monkeypatch.setattr(effect_latch, "N_LEVELS", 4)
+    monkeypatch.setattr(latch, "N_LEVELS", 4)
     found = {effect.name: effect for effect in latch_kick(SETTING)}
     kick, apart = (
         found[f"latch's kick{x}"] for x in (" on out", ", out less its copy")

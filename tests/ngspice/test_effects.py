@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from rram_jax.errors import InputError
-from rram_jax.neuron.card import load_neuron_card, with_card
+from rram_jax.neuron.card import with_card
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.transistors import GM_CELL
-from rram_jax.ngspice import effect_array, effect_line, effect_range, effects
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_array import (
+from rram_jax.ngspice.effects import array, line, run
+from rram_jax.ngspice.effects import range as effect_range
+from rram_jax.ngspice.effects.array import (
     DRIVEN,
     FIXED,
     WEIGHTS,
@@ -22,7 +22,7 @@ from rram_jax.ngspice.effect_array import (
     common_mode,
     driven_codes,
 )
-from rram_jax.ngspice.effect_bench import (
+from rram_jax.ngspice.effects.bench import (
     BenchColumn,
     at_supply,
     bench_deck,
@@ -30,24 +30,26 @@ from rram_jax.ngspice.effect_bench import (
     run_bench,
     with_beta,
 )
-from rram_jax.ngspice.effect_line import (
+from rram_jax.ngspice.effects.line import (
     compression,
     leak,
     line_load,
     reference_edge,
     reference_level,
 )
-from rram_jax.ngspice.effect_range import (
+from rram_jax.ngspice.effects.range import (
     ramp_linearity,
     saturation,
     shortest_slot,
     supply,
 )
-from rram_jax.ngspice.effect_spread import draw_gm_cells, measure_cells, mismatch
-from rram_jax.ngspice.effects import EFFECTS, effect_names, measure_effects
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
+from rram_jax.ngspice.effects.run import EFFECTS, effect_names, measure_effects
+from rram_jax.ngspice.effects.spread import draw_gm_cells, measure_cells, mismatch
 from rram_jax.ngspice.testbench import simulate_columns
+from tests.neuron.cards import usual_card
 
-CARD = load_neuron_card()
+CARD = usual_card()
 CONFIG = with_card(NeuronConfig(v_full=8e-3), CARD)
 SETTING = EffectSetting(config=CONFIG, card=CARD, process=default_process())
 LEVELS = np.array([3.0, 12.0]) / SLOTS * CONFIG.v_full
@@ -83,7 +85,7 @@ def test_another_supply_reaches_supplies_clocks_and_phases_only():
     sources = [x for x in moved.splitlines() if x.split(" ")[0] in changed]
     assert not any("1.8" in line for line in sources)
     with pytest.raises(RuntimeError, match="not found"):
-        at_supply("* no supply\n.end\n", 1.7)
+        at_supply("* no supply\n.end\n", 1.8, 1.7)
 
 
 def test_betas_stand_beside_thresholds():
@@ -114,8 +116,8 @@ def test_the_array_has_a_fixed_sum_whatever_else_is_driven():
 @pytest.mark.ngspice
 def test_common_mode_moves_a_code_by_the_edges_of_its_pulses(monkeypatch):
     """16 pairs, of which 12 cancel: measured -0.12 LSB."""
-    monkeypatch.setattr(effect_array, "ROWS", 32)
-    monkeypatch.setattr(effect_array, "DRIVEN", ((0.0, SLOTS), (1.0, 5)))
+    monkeypatch.setattr(array, "ROWS", 32)
+    monkeypatch.setattr(array, "DRIVEN", ((0.0, SLOTS), (1.0, 5)))
     found = common_mode(SETTING)
     beyond = sizes(found, "common mode beyond the model")
     assert len(beyond) >= 1
@@ -150,7 +152,7 @@ def test_bit_lines_settle_in_no_time():
 
 @pytest.mark.ngspice
 def test_compression_grows_with_the_square_of_the_swing(monkeypatch):
-    monkeypatch.setattr(effect_line, "SWINGS", (10e-3, 20e-3))
+    monkeypatch.setattr(line, "SWINGS", (10e-3, 20e-3))
     found = compression(SETTING)
     shift = sizes(found, "compression")
     # The mean of v - c v^3 is less by 3 c m A^2 in 12 of the 15 slots; 24 / V^2.
@@ -176,7 +178,7 @@ def test_a_common_level_hardly_moves_a_code_and_a_slow_step_does(monkeypatch):
     assert len(found) == 4
     assert 0 < max(abs(effect.lsb) for effect in found) < 0.005
     # The step's delay, in slots, is its time constant.
-    monkeypatch.setattr(effect_line, "REFERENCE_TAUS", (1e-9,))
+    monkeypatch.setattr(line, "REFERENCE_TAUS", (1e-9,))
     found = reference_edge(SETTING)
     np.testing.assert_allclose(sizes(found, "reference's edge, offset"), 0.2, rtol=0.1)
 
@@ -271,21 +273,23 @@ def test_pieces_come_in_order_and_are_handed_over_one_by_one(monkeypatch):
         for k in reversed(range(len(jobs))):
             on_done(k, invented(None, jobs[k]))
 
-    monkeypatch.setattr(effects, "run_jobs", run_jobs)
+    monkeypatch.setattr(run, "run_jobs", run_jobs)
     done = []
-    found = measure_effects(CONFIG, on_done=lambda name, got: done.append((name, got)))
+    found = measure_effects(
+        CONFIG, CARD, on_done=lambda name, got: done.append((name, got))
+    )
     assert [effect.name for effect in found] == list(EFFECTS)
     assert [name for name, _ in done] == list(reversed(EFFECTS))
     assert all(got[0].name == name for name, got in done)
-    some = measure_effects(CONFIG, names=["leak", "supply"])
+    some = measure_effects(CONFIG, CARD, names=["leak", "supply"])
     assert [effect.name for effect in some] == ["leak", "supply"]
 
 
 def test_what_cannot_be_measured_is_said():
     with pytest.raises(InputError, match="no effect 'weather'"):
-        measure_effects(CONFIG, names=["weather"])
+        measure_effects(CONFIG, CARD, names=["weather"])
     with pytest.raises(InputError, match="hidden neurons"):
-        measure_effects(dataclasses.replace(CONFIG, clocks_per_slot=4))
+        measure_effects(dataclasses.replace(CONFIG, clocks_per_slot=4), CARD)
     card = dataclasses.replace(default_process().card, subcircuit=True)
     names = effect_names(Process(card=card))
     assert set(EFFECTS) - set(names) == {"mismatch", "latch_noise", "latch_beta"}

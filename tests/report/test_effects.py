@@ -1,6 +1,6 @@
 import csv
 
-from rram_jax.ngspice.effect import Effect
+from rram_jax.ngspice.effects.record import Effect
 from rram_jax.report.effects import (
     effect_rows,
     effects_figure,

@@ -8,34 +8,34 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, load_neuron_card
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_array import common_mode
-from rram_jax.ngspice.effect_comparator import (
+from rram_jax.ngspice.effects.array import common_mode
+from rram_jax.ngspice.effects.comparator import (
     comparator_delay,
     comparator_noise,
     crossing_resolution,
 )
-from rram_jax.ngspice.effect_latch import (
+from rram_jax.ngspice.effects.latch import (
     latch_beta,
     latch_delay,
     latch_kick,
     latch_memory,
 )
-from rram_jax.ngspice.effect_line import (
+from rram_jax.ngspice.effects.line import (
     compression,
     leak,
     line_load,
     reference_edge,
     reference_level,
 )
-from rram_jax.ngspice.effect_noise import auto_zero_noise, latch_noise, reset_noise
-from rram_jax.ngspice.effect_range import (
+from rram_jax.ngspice.effects.noise import auto_zero_noise, latch_noise, reset_noise
+from rram_jax.ngspice.effects.range import (
     ramp_linearity,
     saturation,
     shortest_slot,
     supply,
 )
-from rram_jax.ngspice.effect_spread import mismatch
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
+from rram_jax.ngspice.effects.spread import mismatch
 from rram_jax.ngspice.farm import run_jobs
 
 EFFECTS: Mapping[str, Callable[[EffectSetting], list[Effect]]] = MappingProxyType(

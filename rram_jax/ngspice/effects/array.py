@@ -17,11 +17,11 @@ from rram_jax.circuit.pair import cells_of, signed_transfer
 from rram_jax.circuit.tile import layer_transfer
 from rram_jax.circuit.wiring import layer_resistors
 from rram_jax.device.card import load_card
-from rram_jax.neuron.config import SLOTS, T_OUT_ZERO, V_CM, V_READ
+from rram_jax.neuron.config import SLOTS, T_OUT_ZERO, V_READ
 from rram_jax.neuron.model import crossing
 from rram_jax.ngspice.cmos import with_instances
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_bench import BenchRun, without_clock
+from rram_jax.ngspice.effects.bench import BenchRun, without_clock
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
 from rram_jax.ngspice.neuron import (
     C_BIT_LINE,
     OPTIONS,
@@ -92,11 +92,12 @@ def predicted_positions(setting: EffectSetting) -> Float[np.ndarray, "driven col
 def array_deck(setting: EffectSetting) -> tuple[str, float, float]:
     """(deck, t_pulse [s], t_stop [s]) with one array, and its neurons, a `DRIVEN`."""
     config, process = setting.config, setting.process
+    v_cm = config.technology.v_cm
     parts = [
         "* common mode of an array",
-        shared_lines(process),
-        f"Vvp vp 0 {V_CM + V_READ:.9g}",
-        f"Vvm vm 0 {V_CM - V_READ:.9g}",
+        shared_lines(process, config.technology),
+        f"Vvp vp 0 {v_cm + V_READ:.9g}",
+        f"Vvm vm 0 {v_cm - V_READ:.9g}",
     ]
     resistors = layer_resistors(array_resistance(), TileConfig())
     saved = [f"v(s{k}_0)" for k in range(len(DRIVEN))]
@@ -107,7 +108,7 @@ def array_deck(setting: EffectSetting) -> tuple[str, float, float]:
         inputs = input_pulse_lines(tag, config, codes, T_START)
         subcircuits = neuron_subcircuits(tag, config)
         parts += [with_instances(str(cell), process) for cell in subcircuits]
-        parts += [bias_instance(tag), without_clock(phases.text), inputs.text]
+        parts += [bias_instance(tag, config), without_clock(phases.text), inputs.text]
         for n, (a, b, ohms) in enumerate(resistors):
             ends = f"{a[0]}{tag}_{a[1:]} {b[0]}{tag}_{b[1:]}"
             parts.append(f"R{tag}_{n} {ends} {ohms:.8g}")
@@ -118,7 +119,7 @@ def array_deck(setting: EffectSetting) -> tuple[str, float, float]:
             name = f"{tag}_{j}"
             parts.append(f"Cs{name} s{name} 0 {C_BIT_LINE:g}")
             if j < len(WEIGHTS):
-                parts.append(neuron_instance(tag, name, f"s{name}"))
+                parts.append(neuron_instance(tag, name, f"s{name}", config))
                 saved += [f"v({x}{name})" for x in ("out", "dum", "q")]
     parts += [OPTIONS, ".save " + " ".join(saved), f".tran 0.5n {phases.t_end:.9g}"]
     return "\n".join([*parts, ".end\n"]), phases.t_pulse, phases.t_end
@@ -142,7 +143,8 @@ def simulate_array(
         t_pulse=t_pulse,
         cpu_s=run.cpu_s,
     )
-    lines = [run.data[f"v(s{k}_0)"] - V_CM for k in range(len(DRIVEN))]
+    v_cm = config.technology.v_cm
+    lines = [run.data[f"v(s{k}_0)"] - v_cm for k in range(len(DRIVEN))]
     integration = SLOTS * config.t_slot
     seen = [(v.min(), np.trapezoid(v, run.data["time"]) / integration) for v in lines]
     return bench.positions().reshape(len(DRIVEN), len(WEIGHTS)), np.array(seen)

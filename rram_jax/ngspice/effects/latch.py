@@ -1,6 +1,6 @@
 """The clocked latch alone and behind its neuron: delay, offset, kick, betas.
 
-v_pre + d/2 -- inp | latch | q        clock: one edge every `T_CLOCK`
+v_pre + d/2 -- inp | latch | q        clock: one edge every `CLOCK`
 v_pre - d/2 -- inn |       |
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rram_jax.neuron.calibrate import latch_threshold
-from rram_jax.neuron.config import LEAD, SLOTS, V_DD, V_PRE
-from rram_jax.neuron.transistors import LATCH
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_bench import level_columns, run_bench, with_beta
+from rram_jax.neuron.config import SLOTS
+from rram_jax.neuron.sizing import comparator_sizes
+from rram_jax.ngspice.effects.bench import level_columns, run_bench, with_beta
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
 from rram_jax.ngspice.neuron import OPTIONS, shared_lines
 from rram_jax.ngspice.phases import decision_instant, steps
 from rram_jax.ngspice.runner import run_deck
@@ -22,8 +22,8 @@ from rram_jax.ngspice.runner import run_deck
 OVERDRIVES = (0.1e-3, 1e-3, 3e-3, 10e-3, 30e-3, 100e-3)
 """[V] Differences at the latch; 30 mV are an LSB."""
 
-T_CLOCK = 5e-9
-"""[s] From edge to edge."""
+CLOCK = 5.0
+"""[-] From edge to edge, over the shortest clock period."""
 
 PAIRS = (("in_p", "in_n"), ("n_on", "n_op"), ("p_on", "p_op"))
 """Whose unequal betas move the threshold."""
@@ -45,6 +45,11 @@ N_LEVELS = 12
 """[-] Columns whose crossings share out one slot."""
 
 
+def clock_period(setting: EffectSetting) -> float:
+    """[s] From edge to edge."""
+    return CLOCK * setting.config.technology.t_clock_min
+
+
 def latch_deck(
     setting: EffectSetting,
     differences: Sequence[Sequence[float]],
@@ -55,27 +60,29 @@ def latch_deck(
     A difference comes half a clock ahead of its edge; the latch's two inputs move apart
     about v_pre.
     """
-    n = len(differences[0])
-    edges = T_CLOCK * (1 + np.arange(n))
-    clock = [x for t in edges for x in ((t, V_DD), (t + 0.45 * T_CLOCK, -V_DD))]
+    technology = setting.config.technology
+    v_dd, v_pre, t_clock = technology.v_dd, technology.v_pre, clock_period(setting)
+    edges = t_clock * (1 + np.arange(len(differences[0])))
+    clock = [x for t in edges for x in ((t, v_dd), (t + 0.45 * t_clock, -v_dd))]
     parts = [
         "* latches at known differences",
-        with_beta(shared_lines(setting.process)),
+        with_beta(shared_lines(setting.process, technology)),
         steps("clk", 0.0, clock),
     ]
     for k, levels in enumerate(differences):
         half = np.diff([0.0, *levels]) / 2
-        starts = edges - T_CLOCK / 2
+        starts = edges - t_clock / 2
         beta = betas[k] if betas else {}
         shifts = "".join(f" b_{name}={value:.8g}" for name, value in beta.items())
         parts += [
-            steps(f"p{k}", V_PRE, list(zip(starts, half, strict=True))),
-            steps(f"n{k}", V_PRE, list(zip(starts, -half, strict=True))),
+            steps(f"p{k}", v_pre, list(zip(starts, half, strict=True))),
+            steps(f"n{k}", v_pre, list(zip(starts, -half, strict=True))),
             f"Xl{k} p{k} n{k} clk q{k} qb{k} vdd_latch latch{shifts}",
-            f".nodeset v(xl{k}.on)={V_DD} v(xl{k}.op)={V_DD} v(q{k})=0 v(qb{k})={V_DD}",
+            f".nodeset v(xl{k}.on)={v_dd:.6g} v(xl{k}.op)={v_dd:.6g}"
+            f" v(q{k})=0 v(qb{k})={v_dd:.6g}",
         ]
     saved = " ".join(f"v(q{k})" for k in range(len(differences)))
-    end = f".tran 0.2n {edges[-1] + T_CLOCK:.9g}\n.end\n"
+    end = f".tran 0.2n {edges[-1] + t_clock:.9g}\n.end\n"
     return "\n".join([*parts, OPTIONS, f".save {saved}", end])
 
 
@@ -83,17 +90,18 @@ def latch_delay(setting: EffectSetting) -> list[Effect]:
     """From the clock's edge to q's fall through half the supply, against overdrive.
 
     Overdrive counts from the threshold of a latch whose q is 1. What the delay differs
-    by from `LEAD` is what the output pulse is too long, in slots, and so in LSB of one
-    input of the next layer.
+    by from `Technology.lead` is what the output pulse is too long, in slots, and so in
+    LSB of one input of the next layer.
     """
+    technology = setting.config.technology
     threshold = latch_thresholds(setting, [{}])[0]
     # The edge before has set q, so that every second edge makes it fall.
     sequence = [x for d in OVERDRIVES for x in (BEFORE, threshold - d)]
     data = run_deck(latch_deck(setting, [sequence])).data
-    time, q = data["time"], data["v(q0)"] - V_DD / 2
+    time, q = data["time"], data["v(q0)"] - technology.v_dd / 2
     effects = []
     for k, overdrive in enumerate(OVERDRIVES):
-        edge = T_CLOCK * (2 * k + 2)
+        edge = clock_period(setting) * (2 * k + 2)
         after = np.flatnonzero((time[:-1] > edge) & (q[:-1] > 0) & (q[1:] <= 0))
         i = after[0]
         at = time[i] + (time[i + 1] - time[i]) * q[i] / (q[i] - q[i + 1])
@@ -104,7 +112,7 @@ def latch_delay(setting: EffectSetting) -> list[Effect]:
                 condition=f"{1e3 * overdrive:g} mV of overdrive",
                 value=delay,
                 unit="s",
-                lsb=(delay - LEAD) / setting.config.t_slot,
+                lsb=(delay - technology.lead) / setting.config.t_slot,
             )
         )
     return effects
@@ -116,12 +124,13 @@ def latch_thresholds(
     before: float = BEFORE,
 ) -> np.ndarray:
     """[V] Difference above which latches with such betas say 1, by halving."""
+    v_dd = setting.config.technology.v_dd
     low, high = np.full(len(betas), SEARCH[0]), np.full(len(betas), SEARCH[1])
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         differences = [(before, d) for d in middle]
         data = run_deck(latch_deck(setting, differences, betas)).data
-        one = [data[f"v(q{k})"][-1] > V_DD / 2 for k in range(len(betas))]
+        one = [data[f"v(q{k})"][-1] > v_dd / 2 for k in range(len(betas))]
         low, high = np.where(one, low, middle), np.where(one, middle, high)
     return (low + high) / 2
 
@@ -160,7 +169,8 @@ def latch_beta(setting: EffectSetting) -> list[Effect]:
     ]
     threshold = latch_thresholds(setting, betas).reshape(-1, 2)
     slope = (threshold[:, 0] - threshold[:, 1]) / (2 * BETA_SHIFT)
-    area = {t.name: t.width * t.length for t in LATCH}
+    latch = comparator_sizes(setting.config.technology).latch
+    area = {t.name: t.width * t.length for t in latch}
     a_beta = setting.process.card.a_beta
     sigma = np.array([a_beta * math.sqrt(2 / area[one]) for one, _ in PAIRS])
     spread = float(np.linalg.norm(slope * sigma))

@@ -7,15 +7,17 @@
 The codes' testbench (`testbench`) keeps all of this at its nominal value.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from rram_jax.errors import InputError
 from rram_jax.neuron.calibrate import crossings
 from rram_jax.neuron.cmos import Process, default_process
-from rram_jax.neuron.config import SLOTS, T_OUT_ZERO, V_CM, V_DD, V_PRE, NeuronConfig
+from rram_jax.neuron.config import SLOTS, T_OUT_ZERO, NeuronConfig
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import decode_counts, decode_crossings
 from rram_jax.ngspice.neuron import (
@@ -74,7 +76,8 @@ class BenchRun:
     def out(self, name: str) -> Float[np.ndarray, " points"]:
         """[V] C_int above what the comparator holds it against."""
         wave = self.data[f"v(out{name})"]
-        return wave - self.data.get(f"v(dum{name})", V_PRE)
+        v_pre = self.config.technology.v_pre
+        return wave - self.data.get(f"v(dum{name})", v_pre)
 
     def difference(self, conversion: int = 0) -> Float[np.ndarray, "n decisions"]:
         """[V] `out` at the start of each decision."""
@@ -101,13 +104,21 @@ def level_columns(volts: Sequence[float] | np.ndarray, **more) -> list[BenchColu
     return [BenchColumn(stairs=np.full((1, SLOTS), float(v)), **more) for v in volts]
 
 
+def changed(config: NeuronConfig, **changes) -> NeuronConfig | None:
+    """The neurons with changes; None where they cannot be built."""
+    try:
+        return dataclasses.replace(config, **changes)
+    except InputError:
+        return None
+
+
 def run_bench(
     config: NeuronConfig,
     columns: Sequence[BenchColumn],
     *,
     process: Process | None = None,
     clocked: bool = True,
-    v_dd: float = V_DD,
+    v_dd: float | None = None,
     reference: float = 0.0,
     reference_tau: float = 0.0,
     options: str = OPTIONS,
@@ -119,7 +130,8 @@ def run_bench(
         columns: Bit lines; all with as many staircases.
         process: Of the transistors; our own card, typical, where None.
         clocked: Without, latches rest: nothing kicks C_int, and a run takes a third.
-        v_dd: [V] Supply, and high level of all clocks and phases.
+        v_dd: [V] Supply, and high level of all clocks and phases; the technology's
+            where None.
         reference: [V] Added to the reference gate and to all bit lines: v_cm is off by
             this much where the rest of the circuit does not know it.
         reference_tau: [s] Time constant of a filter behind the reference's source.
@@ -151,13 +163,13 @@ def bench_deck(
     *,
     process: Process | None = None,
     clocked: bool = True,
-    v_dd: float = V_DD,
+    v_dd: float | None = None,
     reference: float = 0.0,
     reference_tau: float = 0.0,
     options: str = OPTIONS,
 ) -> tuple[str, float, float]:
     """(deck, t_pulse [s], t_stop [s]) of `run_bench`."""
-    process = process or default_process()
+    process, technology = process or default_process(), config.technology
     conversions = len(columns[0].stairs)
     start = T_START - T_OUT_ZERO
     phases = phase_lines("0", config, T_START, start, conversions=conversions)
@@ -166,12 +178,12 @@ def bench_deck(
         text = without_clock(text)
     parts = [
         "* neurons and what may move their codes",
-        with_beta(shared_lines(process)),
+        with_beta(shared_lines(process, technology)),
         *(
             with_instances(with_beta(str(cell)), process)
             for cell in neuron_subcircuits("0", config)[:2]
         ),
-        bias_instance("0", asynchronous=config.asynchronous),
+        bias_instance("0", config),
         text,
         f"Voff off 0 {reference:.9g}",
         "Vsame step0 ref0 0"
@@ -185,24 +197,20 @@ def bench_deck(
             heights = np.diff([0.0, *stair, 0.0])
             changes += zip(starts + n * config.t_period, heights, strict=True)
         parts += [
-            steps(f"a{name}", V_CM + reference, changes),
+            steps(f"a{name}", technology.v_cm + reference, changes),
             f"Rs{name} a{name} s{name} {column.r:.9g}",
             f"Cs{name} s{name} 0 {column.c:.9g}",
             _with_shifts(
-                neuron_instance(
-                    "0",
-                    name,
-                    f"s{name}",
-                    column.delvto,
-                    asynchronous=config.asynchronous,
-                ),
+                neuron_instance("0", name, f"s{name}", config, column.delvto),
                 column.beta,
             ),
         ]
     kinds = ("out", "q") if config.asynchronous else ("out", "dum", "q")
     saved = [f"v({x}0_{j})" for j in range(len(columns)) for x in kinds]
     parts += [options, ".save " + " ".join(saved), f".tran 0.5n {phases.t_end:.9g}"]
-    deck = at_supply("\n".join([*parts, ".end\n"]), v_dd)
+    deck = "\n".join([*parts, ".end\n"])
+    if v_dd is not None:
+        deck = at_supply(deck, technology.v_dd, v_dd)
     return deck, phases.t_pulse, phases.t_end
 
 
@@ -211,11 +219,9 @@ def without_clock(phases: str) -> str:
     return re.sub(r"(?m)^Vclk(\w+) .*$", r"Vclk\1 clk\1 0 0", phases)
 
 
-def at_supply(deck: str, v_dd: float) -> str:
-    """The same deck with another supply [V], clocks and phases included."""
-    if v_dd == V_DD:
-        return deck
-    level = re.compile(rf"(?<= ){re.escape(f'{V_DD:g}')}(?=[ )]|$)")
+def at_supply(deck: str, nominal: float, v_dd: float) -> str:
+    """A deck of supply `nominal` [V] with another, clocks and phases included."""
+    level = re.compile(rf"(?<= ){re.escape(f'{nominal:.9g}')}(?=[ )]|$)")
     found = 0
 
     def moved(line: re.Match) -> str:

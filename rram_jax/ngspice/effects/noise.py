@@ -18,10 +18,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import ndtr
 
-from rram_jax.neuron.config import V_CM, V_DD, V_PRE, NeuronConfig
+from rram_jax.neuron.cmos import Process, default_process
+from rram_jax.neuron.config import NeuronConfig
 from rram_jax.ngspice.cmos import with_instances
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_latch import HALVINGS, SEARCH
+from rram_jax.ngspice.effects.latch import HALVINGS, SEARCH
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
 from rram_jax.ngspice.neuron import (
     OPTIONS,
     bias,
@@ -38,14 +39,14 @@ BOLTZMANN = 1.380649e-23
 ZERO_CELSIUS = 273.15
 """[K]"""
 
-BAND = (1e3, 1e11)
-"""[Hz] Over which noise is summed."""
+BAND = (1e3, 1e10)
+"""[Hz] Over which the auto-zero's noise is summed."""
 
 T_NOISE = 20e-12
 """[s] Step of the latch's noise currents: white to 25 GHz, it decides in 0.2 ns."""
 
-T_CLOCK = 1.25e-9
-"""[s] Clock of the latch under noise: it need not drive a pulse gate."""
+CLOCK = 1.25
+"""[-] Clock of the latch under noise over the shortest: it drives no pulse gate."""
 
 QUIET = 1e-12
 """[A] Noise that decides nothing; its source still sets the time points, and a coarser
@@ -79,21 +80,12 @@ def reset_noise(setting: EffectSetting) -> list[Effect]:
 
 
 def auto_zero_noise(setting: EffectSetting) -> list[Effect]:
-    """What the auto-zero samples: the whole cell's noise in the closed loop's band.
+    """What the auto-zero samples (`auto_zero_rms`), on a code of half scale.
 
-    `.noise` at the hold capacitor with the loop closed, summed over all frequencies,
-    over the loop's gain from the bit line. It stays through integration and ramp, so a
-    code in the middle of the scale moves by one and a half times as much as by noise
-    of the integration alone. By formula the sum is S gm_aux / (4 (C_hold + C_out)), S
-    the cell's density at its input: kT/C is the auxiliary pair's own part of it.
+    It stays through integration and ramp, so such a code moves by one and a half times
+    as much as by noise of the integration alone.
     """
-    config = setting.config
-    deck = _gm_cell_deck(
-        setting, config, f".noise v(xg.hold) Vbl dec 8 {BAND[0]:g} 1e10"
-    )
-    data = run_deck(deck, klu=False).data
-    gain = data["onoise_spectrum"][0] / data["inoise_spectrum"][0]
-    sigma = noise_rms(data) / float(gain)
+    sigma = auto_zero_rms(setting.config, setting.process)
     return [
         Effect(
             name="noise of the auto-zero",
@@ -105,26 +97,39 @@ def auto_zero_noise(setting: EffectSetting) -> list[Effect]:
     ]
 
 
-def _gm_cell_deck(setting: EffectSetting, config: NeuronConfig, analysis: str) -> str:
-    """One gm cell whose auto-zero is closed through its own switch."""
-    process = setting.process
+def auto_zero_rms(config: NeuronConfig, process: Process | None = None) -> float:
+    """[V] Noise that the auto-zero samples, at the bit line.
+
+    The whole cell's noise in the closed loop's band: `.noise` at the hold capacitor
+    with the loop closed, summed over all frequencies, over the loop's gain from the bit
+    line. By formula the sum is S gm_aux / (4 (C_hold + C_out)), S the cell's density at
+    its input: kT/C is the auxiliary pair's own part of it.
+
+    Args:
+        config: The neurons, behind either comparator.
+        process: Of the transistors; our own card, typical, where None.
+    """
+    process, technology = process or default_process(), config.technology
+    v_dd, v_pre = technology.v_dd, technology.v_pre
     dum = "" if config.asynchronous else " dum"
-    return "\n".join(
-        [
-            "* auto-zero closed",
-            shared_lines(process),
-            with_instances(str(gm_cell("0", config)), process),
-            with_instances(str(bias("0", config)), process),
-            bias_instance("0", asynchronous=config.asynchronous),
-            f"Vbl bl 0 dc {V_CM} ac 1",
-            f"Xg bl cm out{dum} vpre on 0 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
-            f".nodeset v(out)={V_PRE} v(xg.hold)={V_PRE} v(xg.ga)=1 v(xg.t)=1.1",
-            f"Von on 0 {V_DD}",
-            OPTIONS,
-            analysis,
-            ".end\n",
-        ]
-    )
+    deck = [
+        "* auto-zero closed",
+        shared_lines(process, technology),
+        with_instances(str(gm_cell("0", config)), process),
+        with_instances(str(bias("0", config)), process),
+        bias_instance("0", config),
+        f"Vbl bl 0 dc {technology.v_cm:.9g} ac 1",
+        f"Xg bl cm out{dum} vpre on 0 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
+        f".nodeset v(out)={v_pre:.6g} v(xg.hold)={v_pre:.6g}"
+        f" v(xg.ga)={v_dd - 0.8:.6g} v(xg.t)={technology.v_cm + 0.7:.6g}",
+        f"Von on 0 {v_dd:.9g}",
+        OPTIONS,
+        f".noise v(xg.hold) Vbl dec 8 {BAND[0]:g} {BAND[1]:g}",
+        ".end\n",
+    ]
+    data = run_deck("\n".join(deck), klu=False).data
+    gain = data["onoise_spectrum"][0] / data["inoise_spectrum"][0]
+    return noise_rms(data) / float(gain)
 
 
 def noise_rms(data) -> float:
@@ -165,16 +170,17 @@ def latch_pair(setting: EffectSetting) -> tuple[float, float]:
     Drains, and the nodes above them, hang at the supply on inductors; the density at
     one input is then that of both transistors, 8 kT gamma / gm.
     """
-    frequency = 1e8
+    frequency, technology = 1e8, setting.config.technology
+    v_dd, v_pre = technology.v_dd, technology.v_pre
     deck = [
         "* input pair of a latch as a decision begins",
-        shared_lines(setting.process),
-        f"Vp p 0 dc {V_PRE} ac 1",
-        f"Vn n 0 dc {V_PRE}",
-        f"Vclk clk 0 {V_DD}",
+        shared_lines(setting.process, technology),
+        f"Vp p 0 dc {v_pre:.9g} ac 1",
+        f"Vn n 0 dc {v_pre:.9g}",
+        f"Vclk clk 0 {v_dd:.9g}",
         "Xl p n clk q qb vdd_latch latch",
         *(f"L{x} vdd_latch xl.{x} 1e3" for x in ("a", "b")),
-        *(f"V{x} xl.{x} 0 {V_DD}" for x in ("on", "op")),
+        *(f"V{x} xl.{x} 0 {v_dd:.9g}" for x in ("on", "op")),
         f"{OPTIONS}",
     ]
     point = run_deck("\n".join([*deck, ".save @m.xl.min_p[gm]", ".op", ".end\n"])).data
@@ -210,11 +216,14 @@ def decisions(
 
     `current` [A rms] is that of each of the two noise sources.
     """
-    edges = T_CLOCK * (1 + np.arange(n))
-    clock = [x for t in edges for x in ((t, V_DD), (t + 0.45 * T_CLOCK, -V_DD))]
+    technology = setting.config.technology
+    v_dd, v_pre = technology.v_dd, technology.v_pre
+    t_clock = CLOCK * technology.t_clock_min
+    edges = t_clock * (1 + np.arange(n))
+    clock = [x for t in edges for x in ((t, v_dd), (t + 0.45 * t_clock, -v_dd))]
     parts = [
         "* latches under noise",
-        shared_lines(setting.process),
+        shared_lines(setting.process, technology),
         steps("clk", 0.0, clock),
         ".option seed=1",
     ]
@@ -224,20 +233,20 @@ def decisions(
             for x in ("a", "b")
         ]
         parts += [
-            f"Vp{k} p{k} 0 {V_PRE + d / 2:.9g}",
-            f"Vn{k} n{k} 0 {V_PRE - d / 2:.9g}",
+            f"Vp{k} p{k} 0 {v_pre + d / 2:.9g}",
+            f"Vn{k} n{k} 0 {v_pre - d / 2:.9g}",
             f"Xl{k} p{k} n{k} clk q{k} qb{k} vdd_latch latch",
-            f".nodeset v(xl{k}.on)={V_DD} v(xl{k}.op)={V_DD}",
-            f"Vq{k} q{k} 0 {V_DD}",
+            f".nodeset v(xl{k}.on)={v_dd:.6g} v(xl{k}.op)={v_dd:.6g}",
+            f"Vq{k} q{k} 0 {v_dd:.9g}",
             f"Vqb{k} qb{k} 0 0",
             *noise,
         ]
     nodes = [f"v(xl{k}.{x})" for k in range(len(differences)) for x in ("on", "op")]
-    stop = edges[-1] + T_CLOCK
+    stop = edges[-1] + t_clock
     saved = ".save " + " ".join(nodes)
     parts += [OPTIONS, saved, f".tran {T_NOISE:g} {stop:.9g}", ".end\n"]
     data = run_deck("\n".join(parts), t_stop=stop).data
-    read, time = edges + 0.4 * T_CLOCK, data["time"]
+    read, time = edges + 0.4 * t_clock, data["time"]
     apart = [
         np.interp(read, time, data[f"v(xl{k}.op)"] - data[f"v(xl{k}.on)"])
         for k in range(len(differences))

@@ -5,19 +5,19 @@ import math
 
 import numpy as np
 
-from rram_jax.neuron.config import SLOTS, V_DD, V_PRE, NeuronConfig
+from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.ngspice.cmos import with_instances
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_bench import BenchRun, level_columns, run_bench
-from rram_jax.ngspice.effect_noise import noise_rms
+from rram_jax.ngspice.effects.bench import BenchRun, changed, level_columns, run_bench
+from rram_jax.ngspice.effects.noise import noise_rms
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
 from rram_jax.ngspice.neuron import OPTIONS, bias, bias_instance, shared_lines
 from rram_jax.ngspice.runner import run_deck
 
 CLOCKS = 4
 """[-] Of the counter, a slot."""
 
-SWINGS = (0.36, 0.45, 0.54)
-"""[V] Of C_int at full scale, and with it the slope at which it crosses."""
+SLOPES = (0.8, 1.0, 1.2)
+"""[-] Swings of C_int, and with them slopes at which it crosses, over its own."""
 
 STEPS = (0.001, 0.003, 0.01, 0.03)
 """[LSB] By which inputs differ that are to be told apart."""
@@ -36,15 +36,18 @@ def output_neuron(config: NeuronConfig) -> NeuronConfig:
 def comparator_delay(setting: EffectSetting) -> list[Effect]:
     """From `out` through v_pre to q's fall, and how slope and code move it.
 
-    The delay at the nominal slope is an offset, which the model holds.
+    The delay at the nominal slope is an offset, which the model holds. Slopes whose
+    swing the supply does not leave give no record.
     """
     output = output_neuron(setting.config)
-    delays = []
-    for swing in SWINGS:
-        config = dataclasses.replace(output, swing=swing)
+    delays = {}
+    for slope in SLOPES:
+        config = changed(output, swing=slope * output.swing)
+        if config is None:
+            continue
         columns = level_columns(np.array(MIDDLES) / SLOTS * config.v_full)
-        delays.append(_delays(run_bench(config, columns, process=setting.process)))
-    nominal = delays[SWINGS.index(0.45)]
+        delays[slope] = _delays(run_bench(config, columns, process=setting.process))
+    nominal = delays[1.0]
     t_slot, middle = setting.config.t_slot, len(MIDDLES) // 2
     effects = [
         Effect(
@@ -63,13 +66,13 @@ def comparator_delay(setting: EffectSetting) -> list[Effect]:
             lsb=float(np.ptp(nominal)) / t_slot,
         ),
     ]
-    for swing, delay in zip(SWINGS, delays, strict=True):
+    for slope, delay in delays.items():
         moved = float(delay[middle] - nominal[middle])
-        if swing != 0.45:
+        if slope != 1:
             effects.append(
                 Effect(
                     name="comparator's delay over the slope",
-                    condition=f"slope {swing / 0.45 - 1:+.0%}",
+                    condition=f"slope {slope - 1:+.0%}",
                     value=moved,
                     unit="s",
                     lsb=moved / t_slot,
@@ -81,7 +84,7 @@ def comparator_delay(setting: EffectSetting) -> list[Effect]:
 
 def _delays(run: BenchRun) -> np.ndarray:
     """[s] Of every column, in the ramp."""
-    time = run.data["time"]
+    time, v_dd = run.data["time"], run.config.technology.v_dd
     start = run.pulse() + 1e-9
 
     def fall(wave: np.ndarray) -> float:
@@ -90,10 +93,7 @@ def _delays(run: BenchRun) -> np.ndarray:
         return float(time[i] + share * (time[i + 1] - time[i]))
 
     return np.array(
-        [
-            fall(run.data[f"v(q{n})"] - V_DD / 2) - fall(run.out(n) + 0.0)
-            for n in run.names
-        ]
+        [fall(run.data[f"v(q{n})"] - v_dd / 2) - fall(run.out(n)) for n in run.names]
     )
 
 
@@ -138,10 +138,10 @@ def comparator_noise(setting: EffectSetting) -> list[Effect]:
     config = output_neuron(setting.config)
     deck = [
         "* noise of the continuous comparator",
-        shared_lines(process),
+        shared_lines(process, config.technology),
         with_instances(str(bias("0", config)), process),
-        bias_instance("0", asynchronous=True),
-        f"Vp p 0 dc {V_PRE} ac 1",
+        bias_instance("0", config),
+        f"Vp p 0 dc {config.technology.v_pre:.9g} ac 1",
         "Xl p vpre q vbc0 vdd_latch comparator",
         OPTIONS,
         ".noise v(xl.b) Vp dec 8 1e3 1e11",

@@ -2,7 +2,7 @@
 
 The pairing tells what betas add from a hundred neurons: both sets have the same
 thresholds. Crossings are those of `out`; what the latch's betas do to its threshold is
-`effect_latch.latch_beta`.
+`effects.latch.latch_beta`.
 """
 
 import math
@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 from rram_jax.neuron.config import SLOTS, NeuronConfig
-from rram_jax.neuron.transistors import GM_CELL
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_bench import BenchColumn, run_bench
+from rram_jax.neuron.sizing import size_neurons
+from rram_jax.ngspice.effects.bench import BenchColumn, run_bench
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
 
 N_NEURONS = 100
 """[-] In each set; a standard deviation is then good to 7 %."""
@@ -35,9 +35,9 @@ def draw_gm_cells(
     Both are independent, as measured by Pelgrom, Duinmaijer, Welbers, "Matching
     properties of MOS transistors", IEEE JSSC 24 (1989), 10.1109/JSSC.1989.572629.
     """
-    card, scale = setting.process.card, setting.config.width_scale
-    root = {f"gm_{t.name}": math.sqrt(t.width * scale * t.length) for t in GM_CELL}
-    a_vt = {f"gm_{t.name}": card.a_vt(t.kind) for t in GM_CELL}
+    card, cell = setting.process.card, size_neurons(setting.config).gm_cell
+    root = {f"gm_{t.name}": math.sqrt(t.width * t.length) for t in cell}
+    a_vt = {f"gm_{t.name}": card.a_vt(t.kind) for t in cell}
     thresholds = [
         {k: float(a_vt[k] / root[k] * rng.standard_normal()) for k in root}
         for _ in range(n)

@@ -9,8 +9,8 @@ import numpy as np
 
 from rram_jax.neuron.config import SLOTS
 from rram_jax.neuron.model import crossing
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_bench import BenchColumn, level_columns, run_bench
+from rram_jax.ngspice.effects.bench import BenchColumn, level_columns, run_bench
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
 from rram_jax.ngspice.neuron import C_BIT_LINE
 from rram_jax.ngspice.testbench import R_BIT_LINE
 

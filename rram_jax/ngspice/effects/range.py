@@ -1,20 +1,19 @@
 """How far a neuron's range of use goes: short slots, overload, ramp, supply."""
 
-import dataclasses
 import math
 
 import numpy as np
 
-from rram_jax.errors import InputError
-from rram_jax.neuron.config import SLOTS, V_DD, NeuronConfig
-from rram_jax.ngspice.effect import Effect, EffectSetting
-from rram_jax.ngspice.effect_bench import (
+from rram_jax.neuron.config import SLOTS
+from rram_jax.ngspice.effects.bench import (
     BenchColumn,
     BenchRun,
+    changed,
     level_columns,
     run_bench,
 )
-from rram_jax.ngspice.effect_line import line_effects
+from rram_jax.ngspice.effects.line import line_effects
+from rram_jax.ngspice.effects.record import Effect, EffectSetting
 
 SLOT_GRID = (1.25e-9, 2e-9, 3e-9, 5e-9)
 """[s] Slots that are tried."""
@@ -50,7 +49,7 @@ def shortest_slot(setting: EffectSetting) -> list[Effect]:
         i_bias = factor * setting.config.i_bias
         shortest, right = math.inf, True
         for t_slot in sorted(SLOT_GRID, reverse=True):
-            config = _changed(setting.config, i_bias=i_bias, t_slot=t_slot)
+            config = changed(setting.config, i_bias=i_bias, t_slot=t_slot)
             if config is None:
                 continue
             columns = level_columns(POSITIONS / SLOTS * config.v_full)
@@ -176,7 +175,7 @@ def supply(setting: EffectSetting) -> list[Effect]:
             columns,
             process=setting.process,
             clocked=False,
-            v_dd=factor * V_DD,
+            v_dd=factor * config.technology.v_dd,
         ).positions()
         for factor in (1.0, *SUPPLIES)
     )
@@ -185,11 +184,3 @@ def supply(setting: EffectSetting) -> list[Effect]:
         for factor, found in zip(SUPPLIES, others, strict=True)
         for effect in line_effects("supply", f"{factor - 1:+.0%}", nominal, found)
     ]
-
-
-def _changed(config: NeuronConfig, **changes) -> NeuronConfig | None:
-    """The neurons with changes, or None where they cannot be built."""
-    try:
-        return dataclasses.replace(config, **changes)
-    except InputError:
-        return None
