@@ -101,9 +101,11 @@ def auto_zero_rms(config: NeuronConfig, process: Process | None = None) -> float
     """[V] Noise that the auto-zero samples, at the bit line.
 
     The whole cell's noise in the closed loop's band: `.noise` at the hold capacitor
-    with the loop closed, summed over all frequencies, over the loop's gain from the bit
-    line. By formula the sum is S gm_aux / (4 (C_hold + C_out)), S the cell's density at
-    its input: kT/C is the auxiliary pair's own part of it.
+    with the loop closed, over the loop's gain from the bit line. By formula the sum is
+    S gm_aux / (4 (C_hold + C_out)), S the cell's density at its input: kT/C is the
+    auxiliary pair's own part of it. Summed from 1 / (2 pi age) on, age half the time
+    between two auto-zeros: what is slower is the same in the conversion and cancels, as
+    1/f noise does in correlated double sampling (Enz and Temes, section III).
 
     Args:
         config: The neurons, behind either comparator.
@@ -112,6 +114,7 @@ def auto_zero_rms(config: NeuronConfig, process: Process | None = None) -> float
     process, technology = process or default_process(), config.technology
     v_dd, v_pre = technology.v_dd, technology.v_pre
     dum = "" if config.asynchronous else " dum"
+    slowest = 1 / (math.pi * config.conversions_per_zero * config.t_conversion)
     deck = [
         "* auto-zero closed",
         shared_lines(process, technology),
@@ -124,7 +127,7 @@ def auto_zero_rms(config: NeuronConfig, process: Process | None = None) -> float
         f" v(xg.ga)={v_dd - 0.8:.6g} v(xg.t)={technology.v_cm + 0.7:.6g}",
         f"Von on 0 {v_dd:.9g}",
         OPTIONS,
-        f".noise v(xg.hold) Vbl dec 8 {BAND[0]:g} {BAND[1]:g}",
+        f".noise v(xg.hold) Vbl dec 8 {slowest:g} {BAND[1]:g}",
         ".end\n",
     ]
     data = run_deck("\n".join(deck), klu=False).data
