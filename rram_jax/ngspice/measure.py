@@ -29,6 +29,9 @@ PER_DECK = 40
 N_REFINE = 8
 """[-] Columns that narrow the interval in which the latch's threshold lies."""
 
+N_LATCH = 6
+"""[-] Columns that tell a latch's threshold when one of its transistors is shifted."""
+
 MARGIN = 0.04
 """[slots] By which they reach beyond it: what a straight line may be off."""
 
@@ -155,8 +158,6 @@ def measure_slopes(plan: CharacterisePlan, config: NeuronConfig) -> dict:
     found = dict(config=dataclasses.asdict(config))
     if config.asynchronous:
         return found | _slopes_at_levels(plan, config.mismatched, config)
-    finer = max(int(config.t_slot / config.t_clock_min), 1)
-    config = dataclasses.replace(config, clocks_per_slot=min(finer, plan.output_clocks))
     names = [name for name in config.mismatched if name.startswith("gm_")]
     slopes = _slopes_at_levels(plan, names, config)
 
@@ -166,7 +167,9 @@ def measure_slopes(plan: CharacterisePlan, config: NeuronConfig) -> dict:
         for half in (LATCH_SHIFT / 2, -LATCH_SHIFT / 2)
     ]
     # Levels that share out one clock period leave the least doubt about a threshold.
-    inside = SLOTS // 2 + np.arange(N_REFINE) / N_REFINE / config.clocks_per_slot
+    finer = 2 if config.t_slot >= 2 * config.t_clock_min else 1
+    config = dataclasses.replace(config, clocks_per_slot=finer)
+    inside = SLOTS // 2 + np.arange(N_LATCH) / N_LATCH / config.clocks_per_slot
     mean = [
         np.mean(run.crossings(latch_threshold(run.difference, run.counts)[0], config))
         for run in _simulate_cases(cases, inside, config, process_of(plan))

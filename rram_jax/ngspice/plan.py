@@ -56,7 +56,7 @@ class CharacterisePlan:
     n_held_out: int = 8
     """[-] Others, at which they are judged."""
 
-    n_slopes: int = 12
+    n_slopes: int = 10
     """[-] Operating points at which every transistor is shifted, one at a time."""
 
     n_energy: int = 14

@@ -14,7 +14,7 @@ from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.circuit.energy import array_energy, row_admittance
 from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance
-from rram_jax.neuron.config import V_DD
+from rram_jax.neuron.technology import TECHNOLOGY
 from rram_jax.neuron.energy import neuron_energy
 from rram_jax.neuron.law import OperatingPoint, operating_point
 from tests.neuron.energies import fitted_laws
@@ -76,7 +76,7 @@ def test_sums_by_hand(design, admittances):
         admittances[0],
         design.circuit.v_read,
         design.layers[0].neuron.t_slot,
-        v_dd=V_DD,
+        v_dd=TECHNOLOGY.v_dd,
     )
     edge = laws.driver.edge_regulated.at(design.layers[0].neuron.r_driver)
     regulated = float(plain.regulated) + 4 * edge
