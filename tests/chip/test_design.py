@@ -108,8 +108,8 @@ def test_preset_card_and_default_circuit():
     ("z_full", "circuit_changes", "told"),
     [
         ((0.01, 4.0), {}, "C_int|full scale"),
-        ((90.0, 4.0), {}, "full scale"),
-        ((2.5, 4.0), {"t_slot": 6e-9}, "t_slot"),
+        ((90.0, 4.0), {}, "v_full from .* take 0.5 V"),
+        ((2.5, 4.0), {"t_slot": 2e-6}, "t_slot from .* take 1e-06 s"),
         ((2.5, 4.0), {"output_clocks": 0}, "clock"),
         ((2.5, 4.0), {"output_clocks": 60}, "clock"),
         ((2.5, 4.0), {"neuron_card": "no-such-card"}, "no-such-card"),
@@ -132,7 +132,7 @@ def test_neurons_are_of_the_neuron_card_s_technology(circuit, tmp_path):
     design = design_network(random_network(4, BINARY), DEVICE, circuit)
     for layer in design.layers:
         assert layer.neuron.technology == technology
-        assert layer.neuron.swing == card.conditions.swing
+        assert layer.neuron.swing == card.swing
     chip = sample_chip(0, 0, design)
     with pytest.raises(InputError, match="sized for 2.5 V.* has 1.8 V") as caught:
         network_deck(design, chip, "multiport")
@@ -140,9 +140,7 @@ def test_neurons_are_of_the_neuron_card_s_technology(circuit, tmp_path):
 
 
 def test_a_step_below_the_neuron_s_noise_is_refused(circuit, tmp_path):
-    card = neuron_card()
-    loud = {"noise_rms": tuple(5e-3 for _ in card.hidden.v_full)}
-    card = dataclasses.replace(card, hidden=dataclasses.replace(card.hidden, **loud))
+    card = neuron_card(noise_rms=5e-3)
     circuit = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
     with pytest.raises(InputError, match=r"noise of 5e\+03 uV rms.*v_full >= 0.075 V"):
         design_network(random_network(4, BINARY), DEVICE, circuit)

@@ -143,7 +143,7 @@ def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
 
     traps = dict(rtn_traps_lrs=1.0, rtn_amplitude_lrs=1.0, rtn_traps_hrs=1.0)
     jumping = dataclasses.replace(DEVICE, **traps)
-    perfect, noisy = evaluator(neuron_card()), evaluator(neuron_card(noise_rms=10e-3))
+    perfect, noisy = evaluator(neuron_card()), evaluator(neuron_card(noise_rms=3e-3))
     quiet = right(perfect)
     assert right(perfect, jumping) != quiet
     assert right(perfect, jumping, rtn_pass=1) != right(perfect, jumping)
@@ -152,7 +152,7 @@ def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
     uneven = evaluator(with_slopes(neuron_card(), lambda k: 3e2))
     assert right(uneven) != quiet
     # None of it is in the map.
-    worst = with_slopes(neuron_card(noise_rms=10e-3), lambda k: 3e2)
+    worst = with_slopes(neuron_card(noise_rms=3e-3), lambda k: 3e2)
     by_map = evaluator(neuron_card(), "map")
     assert right(evaluator(worst, "map"), jumping) == right(by_map)
 
@@ -160,7 +160,7 @@ def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):
 def test_noise_differs_from_block_to_block(circuit, tmp_path, monkeypatch):
     # The same seven images twice: with the same noise every count would be even.
     monkeypatch.setattr(evaluate_module, "IMAGES_PER_BLOCK", 7)
-    path = write_card(neuron_card(noise_rms=10e-3), tmp_path)
+    path = write_card(neuron_card(noise_rms=3e-3), tmp_path)
     here = dataclasses.replace(circuit, neuron_card=path)
     codes, labels = (np.concatenate([part[:7]] * 2) for part in _images())
     run = ChipEvaluator(_design(here), codes, labels, "full")

@@ -168,7 +168,7 @@ def test_offsets_of_the_neurons_are_trimmed_too(tmp_path):
 
 def test_the_tester_reads_noisy_neurons(circuit, tmp_path):
     chips = []
-    for noise_rms in (0.0, 3e-3):
+    for noise_rms in (0.0, 1.5e-3):
         card = dataclasses.replace(
             neuron_card(noise_rms=noise_rms), name=f"noise{noise_rms:g}"
         )
