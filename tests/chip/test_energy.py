@@ -14,9 +14,9 @@ from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.circuit.energy import array_energy, row_admittance
 from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance
-from rram_jax.neuron.technology import TECHNOLOGY
 from rram_jax.neuron.energy import neuron_energy
 from rram_jax.neuron.law import OperatingPoint, operating_point
+from rram_jax.neuron.technology import TECHNOLOGY
 from tests.neuron.energies import fitted_laws
 
 
