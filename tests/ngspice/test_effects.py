@@ -218,7 +218,7 @@ def test_a_common_level_hardly_moves_a_code_and_a_slow_step_does(monkeypatch):
 
 def test_the_shortest_slot_is_the_last_before_the_first_that_fails(monkeypatch):
     found = {5e-9: (0.1, 0), 3e-9: (0.2, 0), 2e-9: (0.2, 1), 1.25e-9: (0.1, 0)}
-    monkeypatch.setattr(effect_range, "BIAS_GRID", (0.5,))
+    monkeypatch.setattr(effect_range, "BIAS_GRID", (1.0,))
     monkeypatch.setattr(effect_range, "SLOT_GRID", (0.5e-9, *found))
     monkeypatch.setattr(effect_range, "run_bench", lambda config, *a, **k: config)
     monkeypatch.setattr(effect_range, "straightness", lambda run: found[run.t_slot])
