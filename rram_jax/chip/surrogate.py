@@ -12,7 +12,13 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.circuit.attenuation import AttenuationMap, mapped_transfer
 from rram_jax.circuit.encode import SLOTS, slots_on
 from rram_jax.circuit.pair import signed_transfer
-from rram_jax.neuron.model import NeuronParams, crossing, ideal_params, to_counts
+from rram_jax.neuron.model import (
+    NeuronParams,
+    crossing,
+    edge_weight,
+    ideal_params,
+    to_counts,
+)
 from rram_jax.types import Array, Float, Key, register_record
 
 NOISE = 0x6E6F6973
@@ -54,9 +60,9 @@ def positions(
         scaled = SLOTS * (v_mean + params.v_shift) / params.v_full
         return params.gain * scaled + params.offset
     v_bl = bit_lines(codes, transfer, v_read, pulse_excess)
-    driven = (codes > 0).mean(-1, dtype=v_bl.dtype)
-    dip = params.edge / (SLOTS * params.t_slot) * driven[..., None]
-    return crossing(v_bl - dip[..., None], params)
+    driven = edge_weight((codes > 0).mean(-1, dtype=v_bl.dtype))
+    edge = params.edge / (SLOTS * params.t_slot) * driven[..., None]
+    return crossing(v_bl + edge[..., None], params)
 
 
 def add_noise(

@@ -41,8 +41,8 @@ class NeuronParams:
     cell over integration and ramp, and what the auto-zero has sampled."""
 
     edge: Float[Array, "..."]
-    """[V s] Area of the dip of a bit line whose pairs are all driven once: at an edge
-    of a pulse the row to v_cm - v_read is driven before the other one."""
+    """[V s] Area by which the start of pulses moves a bit line whose pairs are all
+    driven: rows to v_cm - v_read are driven before the others (`edge_weight`)."""
 
     v_full: Float[Array, "..."]
     """[V] Full scale, the height of the reference step."""
@@ -74,6 +74,15 @@ def ideal_params(config: NeuronConfig) -> NeuronParams:
         t_slot=zero + config.t_slot,
         ramp_advance=zero + config.ramp_advance,
     )
+
+
+def edge_weight(share: Float[Array, "..."] | float) -> Float[Array, "..."] | float:
+    """[-] Part of `NeuronParams.edge` that a line has with a share of its pairs driven.
+
+    While rows of the driven pairs already pull at v_cm - v_read, their partners float:
+    of n pairs, n share rows stand against n (2 - share).
+    """
+    return share / (2 - share)
 
 
 def slot_weights(params: NeuronParams) -> Float[Array, "*neurons slots"]:

@@ -21,6 +21,7 @@ from rram_jax.ngspice.conversions import Conversions
 from rram_jax.ngspice.effects.record import Effect
 from rram_jax.ngspice.effects.run import effect_names
 from rram_jax.ngspice.environment import EnvironmentPoint
+from tests.neuron.cards import usual_card
 
 MODELS = """* A made-up process of 0.25 um and 2.5 V, in sections.
 .lib typ
@@ -194,7 +195,7 @@ def test_effects_that_were_measured_are_kept(tmp_path, monkeypatch):
             on_done(name, [Effect.shift(name, "", 0.1, at=(1.0, 2.0))])
 
     monkeypatch.setattr(neuron_effects, "measure_effects", made_up)
-    card, config = load_neuron_card(), NeuronCommand(action="characterise")
+    card, config = usual_card(), NeuronCommand(action="characterise")
     setting = NeuronConfig(v_full=8e-3), card, default_process(), config
     with pytest.raises(KeyboardInterrupt):
         neuron_effects.measure_and_keep(tmp_path, *setting)

@@ -96,5 +96,7 @@ def usual_card() -> NeuronCard:
     }
     laws = {name: (term(value),) for name, value in usual.items()}
     return dataclasses.replace(
-        card, hidden=dataclasses.replace(card.hidden, lag=(), **laws)
+        card,
+        driver=dataclasses.replace(card.driver, r_pos=15.998, r_neg=15.998),
+        hidden=dataclasses.replace(card.hidden, lag=(), **laws),
     )

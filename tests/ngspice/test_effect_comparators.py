@@ -1,5 +1,6 @@
 """Effects on a code: latch, continuous comparator, noise."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -25,6 +26,7 @@ from rram_jax.ngspice.effects.latch import (
 from rram_jax.ngspice.effects.noise import (
     BOLTZMANN,
     auto_zero_noise,
+    auto_zero_rms,
     latch_noise,
     latch_pair,
     probit_sigma,
@@ -115,8 +117,19 @@ def test_an_auto_zero_samples_the_noise_in_its_band():
     band = 20e-6 / (4 * (C_HOLD + CONFIG.c_total))
     # gm_aux of 20 uS is a rounded figure, and there is 1/f noise below 1 MHz.
     np.testing.assert_allclose(found.value, math.sqrt(density * band), rtol=0.35)
+    np.testing.assert_allclose(found.value, auto_zero_rms(CONFIG))
+    np.testing.assert_allclose(found.lsb, 1.5 * found.value / SETTING.lsb)
     # kT/C of the hold capacitor alone, through gm_aux / gm, would be far less.
     assert found.value > 3 * math.sqrt(KT / C_HOLD) / 8.4
+
+
+@pytest.mark.ngspice
+def test_an_auto_zero_of_an_output_neuron_samples_alike():
+    output = NeuronConfig(v_full=8e-3, clocks_per_slot=4, asynchronous=True)
+    np.testing.assert_allclose(auto_zero_rms(output), auto_zero_rms(CONFIG), rtol=0.02)
+    # Density falls and band grows with the current; of C_hold + C only C grows.
+    strong = dataclasses.replace(output, i_bias=40e-6)
+    assert 0.8 < auto_zero_rms(strong) / auto_zero_rms(output) < 1.0
 
 
 def test_reset_noise_by_hand():
