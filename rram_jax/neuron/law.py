@@ -95,14 +95,10 @@ def fit_law(
         values: What was measured, in the law's unit.
         weights: Of each residual: one over the error that would be let pass.
 
-    Raises:
-        InputError: There are fewer points than terms.
+    Returns:
+        The terms with their coefficients; of several that fit alike, because points are
+        few or do not differ in a variable, those of the smallest norm.
     """
-    if len(points) < len(shapes):
-        raise InputError(
-            f"A law of {len(shapes)} terms needs as many points or more; got"
-            f" {len(points)}."
-        )
     logs = np.array(
         [[math.log(getattr(p, name) / u) for name, u in UNITS.items()] for p in points]
     )

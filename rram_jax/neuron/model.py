@@ -76,7 +76,7 @@ def ideal_params(config: NeuronConfig) -> NeuronParams:
     )
 
 
-def edge_weight(share: Float[Array, "..."] | float) -> Float[Array, "..."] | float:
+def edge_weight(share: Float[Array, "..."]) -> Float[Array, "..."]:
     """[-] Part of `NeuronParams.edge` that a line has with a share of its pairs driven.
 
     While rows of the driven pairs already pull at v_cm - v_read, their partners float:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -131,7 +132,7 @@ def test_common_mode_moves_a_code_by_the_edges_of_its_pulses(monkeypatch):
     np.testing.assert_allclose(edges.lsb, sizes(found, "common mode")[0], rtol=0.3)
     assert -0.2 < edges.value < -0.01
     # So does what is found without neurons; of 16 pairs 3 are driven, and then 15.
-    weight = edge_weight(15 / 16) - edge_weight(3 / 16)
+    weight = float(edge_weight(jnp.array(15 / 16)) - edge_weight(jnp.array(3 / 16)))
     slots = edge_area(CONFIG) * weight / (CONFIG.t_slot * CONFIG.v_full)
     np.testing.assert_allclose(sizes(found, "common mode")[0], slots, rtol=0.2)
 
@@ -140,7 +141,9 @@ def test_common_mode_moves_a_code_by_the_edges_of_its_pulses(monkeypatch):
 def test_starting_pulses_pull_the_more_the_fewer_rows_hold_against_them(monkeypatch):
     monkeypatch.setattr(array, "ROWS", 32)
     all_pairs, half = (edge_area(CONFIG, share=share) for share in (1.0, 0.5))
-    np.testing.assert_allclose(half / all_pairs, edge_weight(0.5), rtol=0.15)
+    np.testing.assert_allclose(
+        half / all_pairs, float(edge_weight(jnp.array(0.5))), rtol=0.15
+    )
     # Less than if the lower rows led by the 0.1 ns between the switches, half the line.
     assert -0.1e-9 * 0.2 / 2 < all_pairs < -1e-12
     output = NeuronConfig(
@@ -159,7 +162,7 @@ def test_common_mode_is_within_a_quarter_of_a_code():
     assert len(shifts) == 3 * len(WEIGHTS)
     assert np.abs(shifts).max() < 0.25
     driven = [np.count_nonzero(driven_codes(*x)) / (ROWS // 2) for x in DRIVEN]
-    weight = np.array([edge_weight(share) for share in driven])
+    weight = np.asarray(edge_weight(jnp.array(driven)))
     lsb = edge_area(CONFIG) / (CONFIG.t_slot * CONFIG.v_full)
     said = np.repeat(lsb * (weight[1:] - weight[0]), len(WEIGHTS))
     np.testing.assert_allclose(shifts, said, rtol=0.2)

@@ -402,6 +402,23 @@ def test_conversions_in_a_row_forget_each_other(taus, equal):
 
 
 @pytest.mark.ngspice
+def test_one_auto_zero_serves_many_conversions():
+    """With mismatch; two sums in turn, so that odd conversions are like the second."""
+    config = with_card(OUTPUT, load_neuron_card())
+    stairs = random_staircases(np.random.default_rng(15), config, 2)
+    shifts = draw_mismatch(jax.random.key(5), 2, config, load_neuron_card())
+    names = config.mismatched
+    delvto = [dict(zip(names, map(float, row), strict=True)) for row in shifts]
+    n = config.conversions_per_zero
+    runs = simulate_conversions(config, stairs, delvto, conversions=n, zeros=False)
+    position = np.array([run.position for run in runs])
+    assert np.isfinite(position).all()
+    # Behind the first, whose loop was closed just before, nothing drifts.
+    assert np.ptp(position[1::2], axis=0).max() < 2e-3
+    assert np.abs(position[2::2] - position[0]).max() < 0.03
+
+
+@pytest.mark.ngspice
 def test_row_drivers_are_alike_at_every_level():
     r_pos, r_neg, r_rest = driver_resistance(HIDDEN)
     # Under load, each within 5 % of what was wanted.

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from rram_jax.errors import InputError
+from rram_jax.neuron.calibrate import fit_crossings, judge
 from rram_jax.neuron.card import load_neuron_card, with_card
 from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.technology import TECHNOLOGY, technology_of
-from rram_jax.ngspice.characterise import characterise
-from rram_jax.ngspice.measure import measure_hidden, measure_output
+from rram_jax.ngspice.characterise import characterise, measured_point
+from rram_jax.ngspice.measure import measure_point
 from rram_jax.ngspice.neuron import shared_lines
 from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.runner import run_deck
@@ -28,17 +29,22 @@ CARD = Path(__file__).parent.parent / "neuron" / "quarter" / "quarter.toml"
 PROCESS = Process(card=load_cmos_card(CARD))
 TECHNOLOGY_25 = technology_of(PROCESS.card)
 
-# Its latch needs 2 ns a decision, and the slopes are measured with four in a slot.
 PLAN = CharacterisePlan(
     name="quarter",
     cmos=str(CARD),
+    i_bias=(20e-6, 20e-6),
+    t_slot=(10e-9, 10e-9),
     v_full=(6e-3, 12e-3),
-    t_slot=10e-9,
+    swing=(0.45, 0.45),
     a_vt=6e-9,
-    n_train=8,
-    n_test=16,
+    n_points=4,
+    n_held_out=2,
+    n_slopes=2,
+    n_energy=4,
+    n_staircases=8,
+    n_neurons=8,
 )
-HIDDEN = PLAN.config("hidden", 8e-3)
+HIDDEN = PLAN.usual("hidden")
 
 
 def levels_of(config, shares):
@@ -49,10 +55,10 @@ def levels_of(config, shares):
 
 def test_a_plan_s_neurons_are_of_its_card():
     assert HIDDEN.technology == TECHNOLOGY_25
-    assert CharacterisePlan().config("hidden", 8e-3).technology == TECHNOLOGY
-    with pytest.raises(InputError, match="t_slot >= 7.94e-09"):
-        dataclasses.replace(PLAN, t_slot=5e-9).check()
-    dataclasses.replace(PLAN, t_slot=7.94e-9).check()
+    assert CharacterisePlan().usual("hidden").technology == TECHNOLOGY
+    with pytest.raises(InputError, match="t_slot >= 1.81e-09"):
+        dataclasses.replace(PLAN, t_slot=(1.2e-9, 1.2e-9)).check()
+    dataclasses.replace(PLAN, t_slot=(1.81e-9, 3e-9)).check()
 
 
 def test_a_deck_takes_every_level_from_the_technology():
@@ -136,12 +142,17 @@ def test_codes_rise_with_the_input_and_pulses_are_whole_slots():
 
 
 @pytest.mark.ngspice
-@pytest.mark.parametrize("measure", [measure_hidden, measure_output])
-def test_the_fitted_model_gives_the_codes(measure):
-    row = measure(PLAN, 12e-3)
-    assert row["equal"] >= 0.9
-    assert row["within_1"] == 1
-    assert row["gain"] == pytest.approx(1, abs=0.05)
+@pytest.mark.parametrize("kind", ["hidden", "output"])
+def test_the_fitted_model_gives_the_codes(kind):
+    config = PLAN.usual(kind)
+    seen, unseen = (
+        measured_point(config, measure_point(PLAN, config, k)) for k in (0, 1)
+    )
+    laws = fit_crossings([seen])
+    says = judge(laws, [unseen])
+    assert says["equal"] >= 0.9
+    assert says["within_1"] == 1
+    assert float(laws.params(config).gain) == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.slow
@@ -153,8 +164,8 @@ def test_a_reduced_characterisation_gives_another_neuron_card(tmp_path):
     assert card == made
     assert card.conditions.technology == TECHNOLOGY_25
     for kind in ("hidden", "output"):
-        config = with_card(PLAN.config(kind, 8e-3), card)
-        assert min(getattr(card, kind).equal) >= 0.9
+        config = with_card(PLAN.usual(kind), card)
+        assert getattr(card, kind).equal >= 0.9
         shares = np.linspace(0.02, 0.98, 12)
         run = simulate_columns(config, levels_of(config, shares), process=PROCESS)
         assert (np.diff(run.counts) > 0).all()
