@@ -23,6 +23,7 @@ SHAPES: dict[str, tuple[Term, ...]] = {
         Term(coefficient=0.0, c_total=-1),
         Term(coefficient=0.0, i_bias=1, c_total=-1),
         Term(coefficient=0.0, i_bias=-1),
+        Term(coefficient=0.0, t_slot=-1),
     ),
     "offset": (
         Term(coefficient=0.0),
@@ -32,12 +33,21 @@ SHAPES: dict[str, tuple[Term, ...]] = {
         Term(coefficient=0.0, v_full=-1),
         Term(coefficient=0.0, t_slot=-1, i_bias=-0.5, v_full=-0.5, c_total=0.5),
         Term(coefficient=0.0, i_bias=1, c_total=-2),
+        Term(coefficient=0.0, c_total=-1),
+        Term(coefficient=0.0, t_slot=-1, v_full=-1),
     ),
     "leak": (Term(coefficient=0.6e6, i_bias=1, c_total=-1),),
     "curve": (Term(coefficient=16.0),),
     "lag": (Term(coefficient=1.3e-9),),
 }
-"""Terms of each law, with the coefficients that the fit starts from."""
+"""Terms of each law, with the coefficients that the fit starts from.
+
+The offset of a crossing is a delay (over the slot), which in a comparator goes with the
+root of the ramp's slope; charge that switches and latch leave on C_int (over the charge
+of a slot, or over C_int where they kick it); a threshold at `out` (over the swing) or at
+the input (over v_full). The leak is the cell's output conductance over C_int. What gain
+is left is parasitic charge over C_int and sizes that do not scale with the bias.
+"""
 
 NOISE_SHAPES = (
     Term(coefficient=1.0, i_bias=-1, t_slot=-1),
