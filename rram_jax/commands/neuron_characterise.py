@@ -1,6 +1,7 @@
 """`rram-jax neuron characterise`: a neuron card from ngspice testbenches."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 from rram_jax.commands.config_parts import NeuronCommand
@@ -45,10 +46,13 @@ def characterise_neuron(config: NeuronCommand) -> Path:
     plan.check()
     if config.json:
         check_writable(config.json)
+    cmos = process_of(plan).card
     asked = {
         "action": config.action,
         "plan": dataclasses.asdict(plan),
-        "cmos": dataclasses.asdict(process_of(plan).card),
+        # Of the models their text counts, not where they lie on this machine.
+        "cmos": dataclasses.asdict(cmos) | {"include": Path(cmos.include).name},
+        "models_sha256": hashlib.sha256(Path(cmos.include).read_bytes()).hexdigest(),
         "ngspice": ngspice_info().version,
     }
     out = config.out or default_folder("neuron", f"card-{plan.name}", asked)

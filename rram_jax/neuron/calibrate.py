@@ -42,11 +42,12 @@ SHAPES: dict[str, tuple[Term, ...]] = {
 }
 """Terms of each law, with the coefficients that the fit starts from.
 
-The offset of a crossing is a delay (over the slot), which in a comparator goes with the
-root of the ramp's slope; charge that switches and latch leave on C_int (over the charge
-of a slot, or over C_int where they kick it); a threshold at `out` (over the swing) or at
-the input (over v_full). The leak is the cell's output conductance over C_int. What gain
-is left is parasitic charge over C_int and sizes that do not scale with the bias.
+The offset of a crossing is a delay (over the slot), which in a comparator goes with
+the root of the ramp's slope; charge that switches and latch leave on C_int (over the
+charge of a slot, or over C_int where they kick it); a threshold at `out` (over the
+swing) or at the input (over v_full). The leak is the cell's output conductance over
+C_int. What gain is left is parasitic charge over C_int and sizes that do not scale with
+the bias.
 """
 
 NOISE_SHAPES = (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.law import evaluate, operating_point
@@ -41,8 +42,8 @@ def card_figure(
     v_full = np.geomspace(*card.box.v_full, 40)
     for axes, (field, (label, factor)) in zip(panels, LAWS.items(), strict=False):
         for colour, t_slot in zip(COLOURS, slots, strict=False):
-            neurons = [_usual(card, t_slot=t_slot, v_full=float(v)) for v in v_full]
-            inside = [c for c in neurons if c is not None and c.c_int >= card.box.c_int]
+            slot = [t_slot] * len(v_full)
+            inside = _line(card, t_slot=slot, v_full=v_full.tolist())
             for kind, style in STYLES.items():
                 law = getattr(getattr(card, kind), field)
                 axes.plot(
@@ -58,8 +59,8 @@ def card_figure(
 
     i_bias = np.geomspace(*card.box.i_bias, 20)
     for colour, t_slot in zip(COLOURS, slots, strict=False):
-        neurons = [_usual(card, t_slot=t_slot, i_bias=float(i)) for i in i_bias]
-        inside = [c for c in neurons if c is not None]
+        slot = [t_slot] * len(i_bias)
+        inside = _line(card, t_slot=slot, i_bias=i_bias.tolist())
         law = card.hidden.noise_variance
         noise = [
             SLOTS * float(evaluate(law, operating_point(c))) ** 0.5 / c.v_full
@@ -98,9 +99,22 @@ def card_figure(
     return save_figure(figure, path)
 
 
+def _line(card: NeuronCard, **changes: Sequence[float]) -> list[NeuronConfig]:
+    """Usual neurons along the values of one field; those that the box holds."""
+    found = []
+    for values in zip(*changes.values(), strict=True):
+        try:
+            config = _usual(card, **dict(zip(changes, values, strict=True)))
+            card.kind(config)
+        except InputError:
+            continue
+        found.append(config)
+    return found
+
+
 def _usual(card: NeuronCard, **change: float) -> NeuronConfig:
     """A hidden neuron in the middle of the card's box."""
-    usual = NeuronConfig(v_full=8e-3)
+    usual = NeuronConfig(v_full=8e-3, technology=card.conditions.technology)
     inside = {
         name: float(np.clip(getattr(usual, name), *getattr(card.box, name)))
         for name in ("i_bias", "t_slot", "v_full", "swing")
