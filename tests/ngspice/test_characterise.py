@@ -9,12 +9,17 @@ import pytest
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.config import SLOTS
+from rram_jax.neuron.energy import neuron_energy
+from rram_jax.neuron.energy_fit import PULSE
+from rram_jax.neuron.law import operating_point
 from rram_jax.neuron.model import crossing, ideal_params, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
 from rram_jax.ngspice import characterise as module
 from rram_jax.ngspice.characterise import POINT, characterise, point_rows
+from rram_jax.ngspice.measure import R_DRIVERS
 from rram_jax.ngspice.plan import C_INT_FITTED, CharacterisePlan
 from rram_jax.ngspice.runner import NgspiceInfo
+from tests.neuron.energies import fitted_laws
 
 PLAN = CharacterisePlan(name="mine", n_points=40, n_held_out=3, n_slopes=9)
 
@@ -24,6 +29,14 @@ def invented(key):
     label, index = key
     if label == "mismatch":
         return {"equal": (0.97, 0.94)[index], "within_1": 1.0}
+    laws = fitted_laws()
+    if label == "drivers":
+        names = [field.name for field in dataclasses.fields(laws.driver)]
+        return {n: getattr(laws.driver, n).at(R_DRIVERS[index]) for n in names}
+    if label.startswith("energy"):
+        blocks = [field.name for field in dataclasses.fields(laws.hidden)]
+        energy = {name: 1e-12 * (1 + k) for k, name in enumerate(blocks)}
+        return energy | {f"{name}{PULSE}": 0.1e-12 for name in blocks}
     kind = label.removeprefix("slopes_")
     if label.startswith("slopes"):
         names = PLAN.slope_points(kind)[index].mismatched
@@ -63,6 +76,7 @@ def bench(monkeypatch):
     monkeypatch.setattr(
         module, "driver_resistance", lambda config, process: (15.9, 16.1, 16.0)
     )
+    monkeypatch.setattr(module, "edge_area", lambda config, process: -6e-12)
     info = NgspiceInfo(path=Path("/usr/bin/ngspice"), version=46, klu=True)
     monkeypatch.setattr(module, "ngspice_info", lambda: info)
     return measured, stop
@@ -84,7 +98,11 @@ def test_the_card_holds_every_measurement_in_its_place(tmp_path, bench):
     np.testing.assert_allclose(gain, 0.1, rtol=1e-3)
     assert (hidden.equal, output.equal) == (0.97, 0.94)
     assert (card.hidden.asynchronous, card.output.asynchronous) == (False, True)
-    assert card.driver.r_neg == 16.1
+    assert (card.driver.r_neg, card.driver.edge) == (16.1, -6e-12)
+    ramp = neuron_energy(
+        card.energy, operating_point(config), config, jnp.zeros(())
+    ).ramp
+    assert float(ramp) == pytest.approx(4e-12, rel=0.6)
     assert card.box.t_slot == PLAN.t_slot
     assert card.conditions.n_held_out == 3
     rows = point_rows(tmp_path, PLAN, card, "hidden")
@@ -100,9 +118,10 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, bench):
         characterise(tmp_path, PLAN)
     stop[0] = 1000
     characterise(tmp_path, PLAN)
-    assert len(measured) == len(set(measured)) == 2 * (43 + 9 + 1)
+    # Points, slopes, energies, the mismatch check of two kinds; drivers.
+    assert len(measured) == len(set(measured)) == 2 * (43 + 9 + 14 + 1) + 4
     characterise(tmp_path, PLAN)
-    assert len(measured) == 106
+    assert len(measured) == 138
     kept = json.loads((tmp_path / "hidden_03.json").read_text())
     assert kept["pulse_excess"] == -0.02
     assert not list(tmp_path.glob("*.part"))
@@ -135,4 +154,6 @@ def test_ranges_that_are_points_keep_a_quantity():
     assert {p.i_bias for p in plan.points("hidden")} == {8e-6}
     assert plan.usual("output").v_full == 9e-3
     with pytest.raises(InputError, match="raise t_slot, i_bias or v_full"):
-        CharacterisePlan(i_bias=(1e-6, 2e-6), t_slot=(2e-9, 3e-9)).points("hidden")
+        CharacterisePlan(
+            i_bias=(1e-6, 2e-6), t_slot=(2e-9, 3e-9), v_full=(3e-3, 5e-3)
+        ).points("hidden")

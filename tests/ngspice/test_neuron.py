@@ -238,8 +238,8 @@ def test_crossings_are_the_falls_of_q():
     # Decision 0 is position 0.5; before it and behind the ramp there is none.
     np.testing.assert_allclose(got[:2], [3.7, 0.8], atol=1e-6)
     assert np.isnan(got[2:]).all()
-    # The step is 1.5 ns before decision 0, and another 1.5 ns are too few.
-    early = dataclasses.replace(OUTPUT, ramp_advance=0.3)
+    # A step 1 ns behind decision 0: a crossing 0.5 ns after it comes too soon.
+    early = dataclasses.replace(OUTPUT, ramp_advance=-0.2)
     assert np.isnan(decode_crossings(data, 0, 4, early, 10e-9)[1])
     counts = decode_counts(data, 0, 4, OUTPUT, 10e-9)
     np.testing.assert_array_equal(counts, [13, 2, 0, 60])
