@@ -87,8 +87,9 @@ def test_the_card_holds_every_measurement_in_its_place(tmp_path, bench):
     assert card == load_neuron_card(tmp_path / "mine.toml")
     assert card.output.clocks_per_slot == 4
     config = PLAN.usual("hidden")
-    assert card.at(config, "offset") == pytest.approx(0.2, abs=0.01)
-    assert card.at(PLAN.usual("output"), "offset") == pytest.approx(0.3, abs=0.01)
+    # The ramps of a plan start 0.8 slots ahead, laws are told at 0.5.
+    assert card.at(config, "offset") == pytest.approx(0.5, abs=0.01)
+    assert card.at(PLAN.usual("output"), "offset") == pytest.approx(0.6, abs=0.01)
     assert float(card.params(config).noise_rms) == pytest.approx(50e-6, rel=1e-3)
     assert card.at(config, "pulse_excess") == pytest.approx(-0.02, rel=1e-4)
     assert card.hidden.residual_max < 0.02
@@ -99,9 +100,8 @@ def test_the_card_holds_every_measurement_in_its_place(tmp_path, bench):
     assert (hidden.equal, output.equal) == (0.97, 0.94)
     assert (card.hidden.asynchronous, card.output.asynchronous) == (False, True)
     assert (card.driver.r_neg, card.driver.edge) == (16.1, -6e-12)
-    ramp = neuron_energy(
-        card.energy, operating_point(config), config, jnp.zeros(())
-    ).ramp
+    point = operating_point(config)
+    ramp = neuron_energy(card.energy, point, config, jnp.zeros(())).ramp
     assert float(ramp) == pytest.approx(4e-12, rel=0.6)
     assert card.box.t_slot == PLAN.t_slot
     assert card.conditions.n_held_out == 3

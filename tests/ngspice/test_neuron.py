@@ -378,7 +378,7 @@ def test_output_neurons_with_mismatch_cross_where_the_card_says():
     assert np.nanmax(np.abs(miss)) < 0.05
     nominal = position_of(config, stairs, np.zeros_like(shifts))
     moved = np.abs(run.position - nominal)
-    assert min(np.nanmax(moved[:8]), np.nanmax(moved[8:])) > 0.1
+    assert min(np.nanmax(moved[:8]), np.nanmax(moved[8:])) > 0.08
 
 
 @pytest.mark.ngspice
