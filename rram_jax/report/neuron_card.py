@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard
@@ -54,8 +55,10 @@ def card_figure(
                     label=f"{1e9 * t_slot:g} ns" if kind == "hidden" else None,
                 )
         style_axes(axes, "full scale [mV]", label)
-        axes.set_xscale("log")
-    panels[0].legend(frameon=False, fontsize="x-small", title="slot")
+        _log_ticks(axes, (3, 5, 10, 20, 30))
+    panels[0].legend(
+        frameon=False, fontsize="x-small", title="slot; hidden (-), output (--)"
+    )
 
     i_bias = np.geomspace(*card.box.i_bias, 20)
     for colour, t_slot in zip(COLOURS, slots, strict=False):
@@ -69,7 +72,7 @@ def card_figure(
         panels[2].plot([1e6 * c.i_bias for c in inside], noise, color=colour)
     at = f"{1e3 * _usual(card).v_full:g} mV"
     style_axes(panels[2], "bias current [uA]", f"noise at {at} [LSB rms]")
-    panels[2].set_xscale("log")
+    _log_ticks(panels[2], (5, 10, 20, 40))
 
     for axes, (field, label) in zip(
         panels[3:],
@@ -97,6 +100,12 @@ def card_figure(
         axes.set_xscale("log")
     panels[3].legend(frameon=False, fontsize="xx-small")
     return save_figure(figure, path)
+
+
+def _log_ticks(axes: Axes, ticks: Sequence[int]) -> None:
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()
 
 
 def _line(card: NeuronCard, **changes: Sequence[float]) -> list[NeuronConfig]:

@@ -93,6 +93,7 @@ def auto_zero_noise(setting: EffectSetting) -> list[Effect]:
             value=sigma,
             unit="V",
             lsb=1.5 * sigma / setting.lsb,
+            left_out=False,
         )
     ]
 
