@@ -215,7 +215,7 @@ def neuron_card(**hidden_and_output: float) -> NeuronCard:
         ),
         # Not alike, and the wanted resistance is not the one measured.
         driver=DriverResistance(
-            r_driver=16.0, g_row=5e-3, r_pos=15.0, r_neg=18.0, r_rest=16.0
+            r_driver=16.0, g_row=5e-3, r_pos=15.0, r_neg=18.0, r_rest=16.0, edge=0.0
         ),
         hidden=kind(1, asynchronous=False),
         output=kind(4, asynchronous=True),

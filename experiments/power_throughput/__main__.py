@@ -34,7 +34,7 @@ SHOWN = {
     "i_bias": (1e6, "uA"),
     "t_slot": (1e9, "ns"),
     "swing": (1.0, "V"),
-    "ngspice_conversions_per_second": (1e-6, "M/s"),
+    "conversions_per_second": (1e-6, "M/s"),
     "ngspice_energy_j": (1e12, "pJ"),
     "model_energy_j": (1e12, "model"),
     "ngspice_noise_lsb": (1.0, "noise"),

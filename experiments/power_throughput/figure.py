@@ -32,7 +32,7 @@ def front_figure(rows: Sequence[dict[str, float]], path: Path) -> tuple[Path, Pa
         some = sorted(
             (row for row in rows if row["i_bias"] == i_bias), key=lambda r: r["t_slot"]
         )
-        speed = [1e-6 * row["ngspice_conversions_per_second"] for row in some]
+        speed = [1e-6 * row["conversions_per_second"] for row in some]
         slot = [1e9 * row["t_slot"] for row in some]
         label = f"{1e6 * i_bias:g} uA"
         for axes, x, name, factor in (
@@ -72,8 +72,7 @@ def _energy_bars(axes, rows) -> None:
     some = [row for row in rows if row["i_bias"] == i_bias]
     place, base = np.arange(len(some)), np.zeros(len(some))
     for name, colour in zip(BLOCKS, _colours(len(BLOCKS)), strict=True):
-        key = f"model_{name}_j" if name == "gate" else f"ngspice_{name}_j"
-        value = np.nan_to_num([1e12 * row[key] for row in some])
+        value = np.array([1e12 * row[f"ngspice_{name}_j"] for row in some])
         axes.bar(place, value, 0.7, base, color=colour, label=WORDS[name])
         base = base + value
     axes.set_xticks(place, [f"{1e9 * row['t_slot']:g}" for row in some])

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from rram_jax.errors import InputError
-from rram_jax.neuron.card import NeuronCard, with_card
+from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.config import SLOTS, NeuronConfig
-from rram_jax.neuron.energy import bias_energy, conversion_time, neuron_energy
+from rram_jax.neuron.energy import bias_energy
+from rram_jax.neuron.energy_fit import PULSE
 from rram_jax.neuron.law import operating_point
 from rram_jax.neuron.mismatch import gate_areas
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.ngspice.conversions import NEURONS_A_BIAS
-from rram_jax.ngspice.energy import PULSE, measure_energy
+from rram_jax.ngspice.energy import measure_drivers, measure_energy
 from rram_jax.ngspice.measure import measure_point, measure_slopes, process_of
 from rram_jax.ngspice.plan import CharacterisePlan
 
@@ -80,6 +81,7 @@ def measure_front(plan: CharacterisePlan, point: FrontPoint) -> dict[str, Any]:
     return found | {
         "spread": spread,
         "energy": measure_energy(config, process_of(plan)),
+        "gate": measure_drivers(config, 1, process_of(plan))["gate"],
     }
 
 
@@ -104,7 +106,7 @@ def compare(
         "v_full": config.v_full,
         "swing": config.swing,
         "c_int": config.c_int,
-        "ngspice_conversions_per_second": 1 / config.t_conversion,
+        "conversions_per_second": 1 / config.t_conversion,
         "ngspice_noise_lsb": SLOTS * found["noise_variance"] ** 0.5 / config.v_full,
         "ngspice_offset_sd_lsb": found["spread"]["offset"],
         "ngspice_gain_sd": found["spread"]["gain"],
@@ -112,6 +114,7 @@ def compare(
         "bracket_lsb": found["bracket"],
     }
     energy = found["energy"]
+    row["ngspice_gate_j"] = found["gate"]
     for name in BLOCKS:
         if name == "gate":
             continue
@@ -119,10 +122,7 @@ def compare(
         share = NEURONS_A_BIAS if name == "bias" else 1
         row[f"ngspice_{name}_j"] = energy[name] / share + more
     row |= _model(plan, config, stairs, position, counts, card)
-    gate = float(card.energy.driver.gate.at(config.r_driver))
-    row["ngspice_energy_j"] = gate + sum(
-        row[f"ngspice_{name}_j"] for name in BLOCKS if name != "gate"
-    )
+    row["ngspice_energy_j"] = sum(row[f"ngspice_{name}_j"] for name in BLOCKS)
     return row
 
 
@@ -135,7 +135,7 @@ def _nonlinearity(stairs, position, config) -> float:
 
 
 def _model(plan, config, stairs, position, counts, card) -> dict[str, float]:
-    names = ("conversions_per_second", "noise_lsb", "offset_sd_lsb", "gain_sd")
+    names = ("noise_lsb", "offset_sd_lsb", "gain_sd")
     names += tuple(f"{name}_j" for name in (*BLOCKS, "energy"))
     judged = ("residual_rms_lsb", "residual_max_lsb", "codes_equal", "codes_within_1")
     try:
@@ -150,11 +150,10 @@ def _model(plan, config, stairs, position, counts, card) -> dict[str, float]:
         for x in card.slopes(config)
     )
     point = operating_point(config)
-    joule = neuron_energy(card.energy, point, config, jnp.asarray(CODE))
+    joule = card.energy_of(config, jnp.asarray(CODE))
     blocks = {name: float(getattr(joule, name)) for name in BLOCKS if name != "bias"}
     blocks["bias"] = float(bias_energy(card.energy, point, config)) / NEURONS_A_BIAS
     values = (
-        1 / float(conversion_time(point, with_card(config, card))),
         SLOTS * float(params.noise_rms) / config.v_full,
         offset,
         gain,
@@ -166,7 +165,7 @@ def _model(plan, config, stairs, position, counts, card) -> dict[str, float]:
         float(np.mean(np.abs(codes - counts) <= 1)),
     )
     keys = (
-        *names[:4],
+        *names[:3],
         *(f"{name}_j" for name in blocks),
         "energy_j",
         *judged,

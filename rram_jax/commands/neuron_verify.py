@@ -28,6 +28,7 @@ from rram_jax.ngspice.conversions import (
     case_config,
     convert,
     make_patterns,
+    modelled_energy,
     process_of,
     raw_linearity,
     spread,
@@ -144,6 +145,7 @@ def _measure(config, cases, card, device, run: RunFolder) -> list[dict[str, Any]
                     **of_circuit[neuron],
                     "energy_j": sum(result.energy.values()),
                     "energy_by_block_j": result.energy,
+                    "energy_model_j": modelled_energy(neuron, result.found, card),
                     "seconds_per_conversion": result.cpu_s,
                 }
             )

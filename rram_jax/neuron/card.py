@@ -13,13 +13,17 @@ import jax.numpy as jnp
 from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
-from rram_jax.neuron.energy import EnergyLaws
+from rram_jax.neuron.energy import EnergyLaws, NeuronEnergy, neuron_energy
 from rram_jax.neuron.law import Law, OperatingPoint, evaluate, operating_point
 from rram_jax.neuron.model import NeuronParams
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float
+
+EDGE_POWER = -0.55
+"""[-] Power of the drivers' resistance that `DriverResistance.edge` follows: -10.7, -7.1,
+-4.9 and -4.4 pV s at 8, 16, 32 and 40 Ohm (`rram_jax.ngspice.effects.array`)."""
 
 CROSSING = ("gain", "offset", "leak", "curve", "lag")
 """Laws that a crossing follows."""
@@ -212,8 +216,8 @@ class DriverResistance:
     r_rest: float
     """[Ohm] Measured on rows at rest."""
 
-    edge: float = 0.0
-    """[V s] See `NeuronParams`."""
+    edge: float
+    """[V s] See `NeuronParams`; with drivers of `r_driver`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,7 +328,8 @@ class NeuronCard:
         values = {name: evaluate(getattr(laws, name), point) for name in names}
         variance = evaluate(laws.noise_variance, point)
         values["noise_rms"] = jnp.sqrt(jnp.maximum(variance, 0.0))
-        edge = jnp.asarray(self.driver.edge, variance.dtype)
+        wider = config.r_driver / self.driver.r_driver
+        edge = jnp.asarray(self.driver.edge * wider**EDGE_POWER, variance.dtype)
         values["offset"] = values["offset"] - (config.ramp_advance - 0.5)
         like = jnp.zeros_like(values["gain"])
         return NeuronParams(
@@ -335,6 +340,22 @@ class NeuronCard:
             t_slot=point.t_slot,
             ramp_advance=like + config.ramp_advance,
         )
+
+    def energy_of(
+        self,
+        config: NeuronConfig,
+        codes: Float[Array, "*batch"],
+        point: OperatingPoint | None = None,
+        n_drivers: int = 1,
+    ) -> NeuronEnergy:
+        """[J] A conversion by block; see `neuron_energy`.
+
+        Raises:
+            InputError: The neurons lie outside the card's box.
+        """
+        self.kind(config)
+        point = operating_point(config) if point is None else point
+        return neuron_energy(self.energy, point, config, codes, n_drivers)
 
     def slopes(
         self, config: NeuronConfig

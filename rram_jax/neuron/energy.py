@@ -13,7 +13,6 @@ v_pre delivers.
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -278,9 +277,3 @@ def waiting_power(
     return evaluate(kind.auto_zero.power, point) + evaluate(
         kind.comparator.power, point
     )
-
-
-def blocks_of(kind: KindEnergy) -> Iterator[tuple[str, BlockLaw]]:
-    """(name, law) of every block."""
-    for field in dataclasses.fields(kind):
-        yield field.name, getattr(kind, field.name)

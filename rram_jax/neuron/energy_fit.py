@@ -112,9 +112,7 @@ def _fit_block(name, shape, points, measured) -> BlockLaw:
     for config in points:
         with jax.enable_x64(True):
             at = jax.tree.map(jnp.float64, operating_point(config))
-            # The testbench closes the loop before every conversion.
-            each = dataclasses.replace(config, conversions_per_zero=1)
-            times.append(float(phase_times(at, each).of_block(name)))
+            times.append(float(phase_times(at, config).of_block(name)))
         events.append(events_of(config).get(name, 1))
     power, event = _joint_fit(
         [(shape.power, np.array(times)), (shape.event, np.array(events))],

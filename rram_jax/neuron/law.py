@@ -24,7 +24,11 @@ UNITS = {"i_bias": 20e-6, "t_slot": 5e-9, "v_full": 8e-3, "c_total": 200e-15}
 @register_record
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What a neuron's laws depend on; numbers or traced arrays, to differentiate by."""
+    """What a neuron's laws depend on; numbers or traced arrays, to differentiate by.
+
+    The four are free of each other: a derivative by `t_slot` is one at a fixed
+    capacitor. Only a `NeuronConfig` is checked against a card's box, a point is not.
+    """
 
     i_bias: Float[Array, "..."]
     """[A] Tail current of the pair."""

@@ -89,7 +89,7 @@ def slot_weights(params: NeuronParams) -> Float[Array, "*neurons slots"]:
     """Share of a slot's charge that is left when the ramp starts, in (0, 1].
 
     Row pulses arrive behind a pulse gate, about as much later than the slot's boundary
-    as the clock leads it (`LEAD`), so neither delay appears here.
+    as the clock leads it (`Technology.lead`), so neither delay appears here.
     """
     slots_until_ramp = SLOTS + 0.5 - params.ramp_advance[..., None] - jnp.arange(SLOTS)
     return jnp.exp(-(params.leak * params.t_slot)[..., None] * slots_until_ramp)

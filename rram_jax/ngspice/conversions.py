@@ -25,6 +25,8 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, with_card
 from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, V_READ, NeuronConfig
+from rram_jax.neuron.energy import bias_energy
+from rram_jax.neuron.law import operating_point
 from rram_jax.neuron.mismatch import draw_mismatch, gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
@@ -187,6 +189,18 @@ def steady_energy(
     }
     energy["bias"] *= n / NEURONS_A_BIAS
     return energy
+
+
+def modelled_energy(
+    config: NeuronConfig, codes: Int[np.ndarray, " n"], card: NeuronCard
+) -> float:
+    """[J] What the card's laws say of the conversions of `steady_energy`."""
+    some = jnp.asarray(codes[:ENERGY_COLUMNS], jnp.float32)
+    energy = card.energy_of(config, some)
+    point = operating_point(config)
+    bias = bias_energy(card.energy, point, config) / NEURONS_A_BIAS
+    # Clocks and phases are ideal sources, whose energy no supply delivers.
+    return float((energy.total - energy.clock).mean() + bias)
 
 
 def process_of(card: NeuronCard) -> Process:

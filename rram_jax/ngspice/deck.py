@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.energy import column_tiles
 from rram_jax.chip.sample import LayerSample
-from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
@@ -154,8 +154,8 @@ def network_deck(
         subcircuits = neuron_subcircuits(
             str(k),
             layer.neuron,
-            drivers_own=_col_tiles(layer),
-            drivers_next=_col_tiles(after) if after else 1,
+            drivers_own=column_tiles(layer),
+            drivers_next=column_tiles(after) if after else 1,
         )
         parts += [with_instances(str(c), process) for c in subcircuits]
         phase = phases[k]
@@ -208,12 +208,6 @@ def _levels(design, technology):
     return [f"Vvp vp 0 {v_cm + v_read:.9g}", f"Vvm vm 0 {v_cm - v_read:.9g}"]
 
 
-def _col_tiles(layer: LayerDesign) -> int:
-    rows, cols = layer.is_lrs.shape
-    grid = tile_grid((rows, cols), layer.layer.columns_per_output, layer.tile)
-    return len(grid.col_runs)
-
-
 def _array(k: int, resistors: Sequence[Resistor]) -> list[str]:
     def node(name):
         return f"{name[0]}{k}_{name[1:]}"
@@ -264,5 +258,5 @@ def _drivers(k: int, layer: LayerDesign, nodes: Sequence[tuple[str, str]]):
             f"r{k}_{2 * i + 1}_{q}",
         )
         for i, pulse in enumerate(nodes)
-        for q in range(_col_tiles(layer))
+        for q in range(column_tiles(layer))
     ]

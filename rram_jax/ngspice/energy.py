@@ -2,7 +2,8 @@
 
 What `neuron.energy_fit` makes the laws of a card from. A neuron converts twice and the
 second conversion's period is read, so that it starts as it ends. What a supply delivers
-is integrated between the instants of the phases.
+is integrated between the instants of the phases; of the auto-zero, and the reset before
+it, a conversion has one part in `conversions_per_zero`.
 """
 
 import dataclasses
@@ -74,7 +75,8 @@ def _by_block(config, positions, process) -> dict[str, float]:
         shifts = [{"gm_in_a": float(OFFSET * sign)} for sign in signs]
         positions = np.repeat(positions, 2)
     volts = positions / SLOTS * config.v_full - config.v_shift
-    phases = [f"{name}0" for name in phase_names(config)]
+    # The reference gate is an analog level; what stands on clocks is charged from V_DD.
+    phases = [f"{name}0" for name in phase_names(config) if name != "ref"]
     watch = [x for name in phases for x in (f"i(v{name})", f"v({name})")]
     deck, _, t_stop = column_deck(
         config,
@@ -102,10 +104,14 @@ def _by_block(config, positions, process) -> dict[str, float]:
     )
     edges = np.cumsum([start, *lengths])
 
+    share = 1 / config.conversions_per_zero
+    counts = np.array([share, share, 1.0, 1.0, 1.0])
+
     def charges(current):
-        """[C] Between one edge and the next."""
+        """[C] Between one edge and the next, as a conversion in a row of many has."""
         parts = np.diff(time) * (current[1:] + current[:-1]) / 2
-        return np.diff(np.interp(edges, time, np.concatenate([[0.0], parts.cumsum()])))
+        sums = np.interp(edges, time, np.concatenate([[0.0], parts.cumsum()]))
+        return counts * np.diff(sums)
 
     technology = config.technology
     supply = {

@@ -71,7 +71,7 @@ def small_card() -> NeuronCard:
             c_int=50e-15,
         ),
         driver=DriverResistance(
-            r_driver=16.0, g_row=4e-3, r_pos=15.8, r_neg=16.2, r_rest=15.9
+            r_driver=16.0, g_row=4e-3, r_pos=15.8, r_neg=16.2, r_rest=15.9, edge=0.0
         ),
         hidden=small_kind(1),
         output=small_kind(4),

@@ -174,6 +174,8 @@ def bench_deck(
     start = T_START - T_OUT_ZERO
     phases = phase_lines("0", config, T_START, start, conversions=conversions)
     text = phases.text.replace("Vref0 ref0 0 ", "Vref0 step0 off ", 1)
+    if text == phases.text:
+        raise RuntimeError("The reference's source was not found in the phases.")
     if not clocked:
         text = without_clock(text)
     parts = [
@@ -216,7 +218,10 @@ def bench_deck(
 
 def without_clock(phases: str) -> str:
     """Phases whose latches rest: nothing kicks C_int, a run takes a third."""
-    return re.sub(r"(?m)^Vclk(\w+) .*$", r"Vclk\1 clk\1 0 0", phases)
+    text, n = re.subn(r"(?m)^Vclk(\w+) .*$", r"Vclk\1 clk\1 0 0", phases)
+    if not n:
+        raise RuntimeError("No clock was found in the phases.")
+    return text
 
 
 def at_supply(deck: str, nominal: float, v_dd: float) -> str:
