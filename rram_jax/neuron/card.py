@@ -22,8 +22,8 @@ from rram_jax.toml_file import load_record, packaged_names
 from rram_jax.types import Array, Float
 
 EDGE_POWER = -0.55
-"""[-] Power of the drivers' resistance that `DriverResistance.edge` follows: -10.7, -7.1,
--4.9 and -4.4 pV s at 8, 16, 32 and 40 Ohm (`rram_jax.ngspice.effects.array`)."""
+"""[-] Power of the drivers' resistance that `DriverResistance.edge` follows: -10.7,
+-7.1, -4.9 and -4.4 pV s at 8, 16, 32 and 40 Ohm (`rram_jax.ngspice.effects.array`)."""
 
 CROSSING = ("gain", "offset", "leak", "curve", "lag")
 """Laws that a crossing follows."""
