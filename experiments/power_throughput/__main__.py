@@ -60,7 +60,7 @@ class Front:
     i_bias: tuple[float, ...] = (5e-6, 8e-6, 12.5e-6, 20e-6, 30e-6, 40e-6)
     """[A] Bias currents."""
 
-    t_slot: tuple[float, ...] = (1e-9, 1.5e-9, 2e-9, 3e-9, 4e-9, 5e-9, 7e-9, 10e-9)
+    t_slot: tuple[float, ...] = (1e-9, 2e-9, 3e-9, 5e-9, 7e-9, 10e-9)
     """[s] Slots."""
 
     v_full: float = 8e-3
