@@ -59,7 +59,7 @@ class LayerEnergy:
 def image_time(
     layers: Sequence[LayerDesign], points: Sequence[OperatingPoint]
 ) -> Float[Array, "..."]:
-    """[s] From one image to the next, which do not overlap: as decks clock them.
+    """[s] From one image to the next, which do not overlap, in the mean.
 
     The longest layer's conversion, or the way through all layers if that is longer.
     """

@@ -55,9 +55,11 @@ NOISE_SHAPES = (
     Term(coefficient=1.0, i_bias=-1),
     Term(coefficient=1.0),
     Term(coefficient=1.0, c_total=1),
+    Term(coefficient=1.0, c_total=2),
 )
 """Of `noise_variance`: white noise of a pair over a conversion, its 1/f noise, and what
-the auto-zero samples, whose band is gm_aux over the hold capacitor and C_int."""
+the auto-zero samples, whose band is gm_aux over the hold capacitor and C_int (one over
+a sum, here to second order of C_int over the hold capacitor)."""
 
 EXCESS_SHAPES = (Term(coefficient=1.0), Term(coefficient=1.0, t_slot=-1))
 """Of `pulse_excess`: a share of the latch's load, and a delay."""
@@ -139,7 +141,7 @@ def latch_threshold(difference: np.ndarray, counts: np.ndarray) -> tuple[float, 
 
     The middle of the interval between the highest 0 and the lowest 1 that the counts
     show, and half its width; where they overlap, those of the overlap. Counts of 0 do
-    not speak: a latch's first decision in a ramp comes 2 to 4 mV late.
+    not speak: below the threshold before the ramp their first decision follows a 0.
 
     Args:
         difference: [n, decisions, V] out above dum just before each edge.

@@ -18,6 +18,9 @@ from rram_jax.neuron.transistors import (
     Transistor,
 )
 
+W_MIN = 0.42e-6
+"""[m] Smallest width at l_min = 0.15 um, of our own card and of SKY130."""
+
 SAG = 0.08
 """[-] Share of the row swing that a row driver is sized to lose: 16 Ohm at 5 mS."""
 
@@ -219,7 +222,8 @@ def check_sag(r_driver: float, g_cell: float, cols: int) -> None:
 def _sized(table: Sized, technology: Technology, widths: float = 1.0) -> Sized:
     s = technology.scale
     return tuple(
-        t._replace(width=t.width * widths * s, length=t.length * s) for t in table
+        t._replace(width=max(t.width * widths, W_MIN) * s, length=t.length * s)
+        for t in table
     )
 
 

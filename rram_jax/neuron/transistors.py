@@ -85,8 +85,11 @@ LATCH = _table(
     ("qb_2", "p", "qb", "q", "vdd", "vdd", 1, 0.15),
     ("qb_3", "n", "qb", "op", "xb", "0", 1, 0.15),
     ("qb_4", "n", "xb", "q", "0", "0", 1, 0.15),
+    ("preset", "n", "qb", "rs", "0", "0", 1, 0.15),
 )
-"""StrongARM latch, `on` falls when inp > inn; behind it a set-reset latch of NANDs."""
+"""StrongARM latch, `on` falls when inp > inn; behind it a set-reset latch of NANDs,
+whose q the reset phase sets to 1: it loads the latch's outputs unequally, so that after
+a 0 some 13 mV more are needed than after a 1, and every decision shall follow a 1."""
 
 COMPARATOR = _table(
     ("tail", "n", "t", "vbc", "0", "0", 4, 1),
@@ -97,7 +100,7 @@ COMPARATOR = _table(
     ("amp", "p", "y", "b", "vdd", "vdd", 0.75, 0.8),
     ("sink", "n", "y", "vbc", "0", "0", 1, 1),
     ("inv_p", "p", "q", "y", "vdd", "vdd", 1, 0.5),
-    ("inv_n", "n", "q", "y", "0", "0", 0.4, 0.5),
+    ("inv_n", "n", "q", "y", "0", "0", 0.42, 0.5),
 )
 """Continuous comparator: q is high while inp > inn. 20 uA in the pair, 5 uA behind it,
 whatever the gm cell's bias; `rram_jax.ngspice.neuron.comparator` draws it."""

@@ -157,12 +157,14 @@ def latch(technology: Technology = TECHNOLOGY) -> SubCircuit:
         0 -----------------------------------+
 
         q = NAND(on, qb), qb = NAND(op, q): q_1 to qb_4, 1/0.15 each
+        qb --- preset 1/0.15 --- 0, gate rs: q is 1 when an integration starts
 
     Widths and lengths in micrometres at l_min = 0.15 um. While clk is low, on, op, a
     and b are at the supply and the NANDs hold; the edge lets the larger input's side
-    fall first.
+    fall first. Every decision of a ramp up to the first 0 follows a 1, whatever code
+    came before.
     """
-    cell, shift = _block("latch", "inp inn clk q qb vdd", "latch")
+    cell, shift = _block("latch", "inp inn clk rs q qb vdd", "latch")
     for t in comparator_sizes(technology).latch:
         _mosfet(cell, t, technology, shift.get(t.name, ""))
     return cell
@@ -179,7 +181,7 @@ def comparator(technology: Technology = TECHNOLOGY) -> SubCircuit:
               +-- a        +-- b             +------ | --- q, 50 fF
               |            |                 |      |
     inp --- in_p          in_n --- inn       |    inv_n
-           8/0.5         8/0.5               |   0.4/0.5
+           8/0.5         8/0.5               |  0.42/0.5
               +---- t -----+                 |      |
                     |                        |      |
                   tail                     sink     |
@@ -358,7 +360,8 @@ def neuron_instance(
         return f"{cell}\n{compare}{shift['comparator']}\n{start}"
     return (
         f"{cell}\n"
-        f"Xl{n} out{n} dum{n} clk{tag} q{n} qb{n} vdd_latch latch{shift['latch']}\n"
+        f"Xl{n} out{n} dum{n} clk{tag} rs{tag} q{n} qb{n} vdd_latch"
+        f" latch{shift['latch']}\n"
         f"{start} v(dum{n})={v_pre:.6g} v(xl{n}.on)={v_dd:.6g} v(xl{n}.op)={v_dd:.6g}"
         f" v(q{n})=0 v(qb{n})={v_dd:.6g}"
     )

@@ -419,6 +419,24 @@ def test_one_auto_zero_serves_many_conversions():
 
 
 @pytest.mark.ngspice
+def test_a_code_does_not_depend_on_the_one_before():
+    """Where the latch's threshold is worth most: sums around the first decision.
+
+    Without its preset a 0 before would ask for 13 mV more of the next first decision.
+    """
+    config = NeuronConfig(
+        v_full=3e-3, i_bias=40e-6, t_slot=2e-9, swing=0.2, ramp_advance=0.8
+    )
+    small = (0.0, 0.35, 0.7)
+    shares = np.array([x for s in small for x in (15.0, s, 3.0, s)]) / SLOTS
+    stairs = np.repeat(config.v_full * shares[:, None], SLOTS, 1)
+    second = simulate_conversions(config, stairs, conversions=2, zeros=False)[1].counts
+    # Column 4 k converts 15 and then small sum k, column 4 k + 2 the same after 3.
+    np.testing.assert_array_equal(second[0::4], second[2::4])
+    assert set(second[0::4]) == {0, 1}
+
+
+@pytest.mark.ngspice
 def test_row_drivers_are_alike_at_every_level():
     r_pos, r_neg, r_rest = driver_resistance(HIDDEN)
     # Under load, each within 5 % of what was wanted.

@@ -77,7 +77,7 @@ def latch_deck(
         parts += [
             steps(f"p{k}", v_pre, list(zip(starts, half, strict=True))),
             steps(f"n{k}", v_pre, list(zip(starts, -half, strict=True))),
-            f"Xl{k} p{k} n{k} clk q{k} qb{k} vdd_latch latch{shifts}",
+            f"Xl{k} p{k} n{k} clk 0 q{k} qb{k} vdd_latch latch{shifts}",
             f".nodeset v(xl{k}.on)={v_dd:.6g} v(xl{k}.op)={v_dd:.6g}"
             f" v(q{k})=0 v(qb{k})={v_dd:.6g}",
         ]

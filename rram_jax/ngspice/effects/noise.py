@@ -182,7 +182,7 @@ def latch_pair(setting: EffectSetting) -> tuple[float, float]:
         f"Vp p 0 dc {v_pre:.9g} ac 1",
         f"Vn n 0 dc {v_pre:.9g}",
         f"Vclk clk 0 {v_dd:.9g}",
-        "Xl p n clk q qb vdd_latch latch",
+        "Xl p n clk 0 q qb vdd_latch latch",
         *(f"L{x} vdd_latch xl.{x} 1e3" for x in ("a", "b")),
         *(f"V{x} xl.{x} 0 {v_dd:.9g}" for x in ("on", "op")),
         f"{OPTIONS}",
@@ -239,7 +239,7 @@ def decisions(
         parts += [
             f"Vp{k} p{k} 0 {v_pre + d / 2:.9g}",
             f"Vn{k} n{k} 0 {v_pre - d / 2:.9g}",
-            f"Xl{k} p{k} n{k} clk q{k} qb{k} vdd_latch latch",
+            f"Xl{k} p{k} n{k} clk 0 q{k} qb{k} vdd_latch latch",
             f".nodeset v(xl{k}.on)={v_dd:.6g} v(xl{k}.op)={v_dd:.6g}",
             f"Vq{k} q{k} 0 {v_dd:.9g}",
             f"Vqb{k} qb{k} 0 0",
