@@ -6,7 +6,7 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.noise import check_noise
 from rram_jax.neuron.sizing import check_sag, driver_for, size_neurons
-from rram_jax.neuron.technology import Technology
+from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from tests.helpers import is_one_sentence
 
 CONFIG = NeuronConfig(v_full=8e-3, i_bias=30e-6)
@@ -86,3 +86,12 @@ def test_a_step_below_the_noise_says_which_would_do():
     assert is_one_sentence(caught.value)
     check_noise(NeuronConfig(v_full=4.5e-3), 300e-6)
     check_noise(dataclasses.replace(config, i_bias=45e-6), 300e-6 / 1.5)
+
+
+def test_no_width_is_below_the_process_s_smallest():
+    for technology in (TECHNOLOGY, dataclasses.replace(TECHNOLOGY, l_min=0.25e-6)):
+        config = NeuronConfig(v_full=8e-3, i_bias=5e-6, technology=technology)
+        sizes = size_neurons(config, g_row=1e-3)
+        tables = [x for x in vars(sizes).values() if isinstance(x, tuple)]
+        least = min(t.width for table in tables for t in table)
+        assert least >= 0.42e-6 * technology.scale * (1 - 1e-9)

@@ -43,7 +43,7 @@ def test_transistors_carry_their_names_and_real_sizes(words, block):
 
 
 def test_a_latch_is_drawn_to_its_last_transistor(words):
-    for t in SIZES.latch[: len(LATCH) - 8]:
+    for t in SIZES.latch[: len(LATCH) - 9]:
         assert words[words.index(t.name, words.index("r_a") - 1) + 1] == size_text(t)
     assert "n 1/0.15\np 1/0.15" in words  # the two NANDs behind it
 
