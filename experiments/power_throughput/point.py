@@ -71,7 +71,10 @@ class FrontPoint:
 def measure_front(plan: CharacterisePlan, point: FrontPoint) -> dict[str, Any]:
     """Everything that ngspice says of a point, in a worker; as a JSON object."""
     config = point.config()
-    found = measure_point(plan, config, 1 << 20)
+    try:
+        found = measure_point(plan, config, 1 << 20)
+    except InputError as error:
+        return {"refused": str(error)}
     slopes = measure_slopes(plan, config)
     sigma = dict(zip(config.mismatched, _sigmas(plan, config), strict=True))
     spread = {

@@ -103,6 +103,7 @@ def design_network(
     card = load_neuron_card(circuit.neuron_card)
     if wires:
         _check_drivers(circuit)
+        card.box.check_values(card.name, t_slot=circuit.t_slot, i_bias=circuit.i_bias)
     layers = []
     for k, layer in enumerate(network.layers):
         last = k == len(network.layers) - 1

@@ -46,7 +46,7 @@ def summarise(accuracy: Sequence[float] | np.ndarray) -> AccuracySummary:
     if a.size > 1:
         sd = float(a.std(ddof=1))
         half = float(scipy.stats.t.ppf(0.975, a.size - 1)) * sd / np.sqrt(a.size)
-        ci95 = (float(mean - half), float(mean + half))
+        ci95 = (max(float(mean - half), 0.0), min(float(mean + half), 1.0))
     return AccuracySummary(
         mean=mean,
         sd=sd,

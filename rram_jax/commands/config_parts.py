@@ -160,7 +160,7 @@ class NeuronCommand:
     """Measure the neuron's transistors, make its card, or verify its surrogate.
 
     verify takes about 0.5 s of a core a conversion, of which a pattern has four, and a
-    minute or two of a core for the linearity of each full scale; characterise some 25
+    minute or two of a core for the linearity of each full scale; characterise some 22
     minutes of a core.
     """
 

@@ -10,6 +10,7 @@ from rram_jax.commands.terminal import (
     progress_bar,
     say,
     say_finished,
+    say_in_log,
     say_resumed,
     show_table,
 )
@@ -23,7 +24,7 @@ from rram_jax.ngspice.environment import (
     measure_environments,
     spread_of_gain,
 )
-from rram_jax.ngspice.measure import process_of
+from rram_jax.ngspice.measure import LABELS, process_of
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.report.effects import effects_figure, write_effects
 from rram_jax.report.neuron_card import card_figure
@@ -63,6 +64,11 @@ def characterise_neuron(config: NeuronCommand) -> Path:
         else:
             if run.state == "resumed":
                 say_resumed(run, "from its finished measurements")
+            say_in_log(
+                f"{sum(n(plan) for n in LABELS.values())} measurements in ngspice, then"
+                " corners and effects; the standard plan takes some 22 minutes of a"
+                f" core. Kept in {run.path}, where the same command goes on."
+            )
             card = characterise(run.path, plan, config.workers)
             rows = {k: point_rows(run.path, plan, card, k) for k in KINDS}
             for kind, table in rows.items():

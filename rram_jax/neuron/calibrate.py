@@ -5,6 +5,7 @@ those of a continuous comparator are the fall of its output.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -146,10 +147,16 @@ def latch_threshold(difference: np.ndarray, counts: np.ndarray) -> tuple[float, 
     Args:
         difference: [n, decisions, V] out above dum just before each edge.
         counts: [n] Decisions up to the first 0.
+
+    Returns:
+        NaN and infinity where no count from 1 on ends within the ramp.
     """
     k = np.arange(difference.shape[1])
-    highest_zero = difference[(k == counts[:, None]) & (k > 0)].max()
-    lowest_one = difference[k == counts[:, None] - 1].min()
+    zeros = difference[(k == counts[:, None]) & (k > 0)]
+    ones = difference[k == counts[:, None] - 1]
+    if not (zeros.size and ones.size):
+        return math.nan, math.inf
+    highest_zero, lowest_one = zeros.max(), ones.min()
     middle, half = (lowest_one + highest_zero) / 2, (lowest_one - highest_zero) / 2
     return float(middle), float(abs(half))
 

@@ -89,17 +89,8 @@ class Box:
         Raises:
             InputError: Says what is outside, and which value would be inside.
         """
-        for field in ("i_bias", "t_slot", "v_full", "swing"):
-            low, high = getattr(self, field)
-            value = getattr(config, field)
-            if not low * (1 - 1e-6) <= value <= high * (1 + 1e-6):
-                unit = {"i_bias": "A", "t_slot": "s"}.get(field, "V")
-                raise InputError(
-                    f"Neuron card {name!r} holds for {field} from {low:g} to {high:g}"
-                    f" {unit}, and the neuron has {value:g} {unit}: take"
-                    f" {min(max(value, low), high):g} {unit} or measure a card of its"
-                    " own."
-                )
+        fields = ("i_bias", "t_slot", "v_full", "swing")
+        self.check_values(name, **{field: getattr(config, field) for field in fields})
         if config.c_int < self.c_int * (1 - 1e-6):
             wanted = config.t_slot * (
                 (self.c_int + config.c_total - config.c_int) / config.c_total
@@ -109,6 +100,19 @@ class Box:
                 f" neuron has {config.c_int:.3g} F: with t_slot = {wanted:.3g} s (or"
                 " v_full raised, or swing lowered, by as much) it would do."
             )
+
+    def check_values(self, name: str, **values: float):
+        """Check some values by the names of the ranges; see `check`."""
+        for field, value in values.items():
+            low, high = getattr(self, field)
+            if not low * (1 - 1e-6) <= value <= high * (1 + 1e-6):
+                unit = {"i_bias": "A", "t_slot": "s"}.get(field, "V")
+                raise InputError(
+                    f"Neuron card {name!r} holds for {field} from {low:g} to {high:g}"
+                    f" {unit}, and the neuron has {value:g} {unit}: take"
+                    f" {min(max(value, low), high):g} {unit} or measure a card of its"
+                    " own."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
+from rram_jax.errors import InputError
 from rram_jax.neuron.calibrate import crossings, latch_threshold
 from rram_jax.neuron.card import NeuronCard, with_card
 from rram_jax.neuron.cmos import Process, load_cmos_card
@@ -86,6 +87,12 @@ def measure_point(plan: CharacterisePlan, config: NeuronConfig, index: int) -> d
     run = simulate_columns(config, stairs, process=process)
     position, counts, bracket = run.position, run.counts, 0.0
     if position is None:
+        if not ((counts > 0) & (counts < config.decisions)).any():
+            raise InputError(
+                f"At t_slot = {config.t_slot:g} s and i_bias = {config.i_bias:g} A no"
+                f" latch gave a code from 1 to {config.decisions - 1}: measure longer"
+                " slots or larger currents."
+            )
         more = _around_threshold(stairs, run, config)
         extra = simulate_columns(config, more, process=process)
         stairs = np.concatenate([stairs, more])

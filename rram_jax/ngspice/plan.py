@@ -9,7 +9,7 @@ from scipy.stats import qmc
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import load_cmos_card
-from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.config import I_MAX, NeuronConfig
 from rram_jax.neuron.technology import TECHNOLOGY, Technology, technology_of
 
 Range = tuple[float, float]
@@ -25,6 +25,9 @@ most networks are."""
 RAMP_ADVANCE = 0.8
 """[slots] From the reference step to the first decision, about what `with_card` makes
 of it, so that the ramp has settled as far as in a network."""
+
+V_FULL_MAX = 0.1
+"""[V] Largest full scale: there the pair's current is compressed by a sixth."""
 
 C_INT_FITTED = 25e-15
 """[F] With a smaller integration capacitor the latch's kick is no longer small; in a
@@ -115,6 +118,20 @@ class CharacterisePlan:
         Raises:
             InputError: They cannot, or there is no such card.
         """
+        technology = self.technology
+        limits = {
+            "i_bias": (0.1e-6, I_MAX, "A"),
+            "t_slot": (technology.t_clock_min, 1e-6, "s"),
+            "v_full": (0.1e-3, V_FULL_MAX, "V"),
+            "swing": (0.05, technology.swing_max, "V"),
+        }
+        for name, (least, most, unit) in limits.items():
+            low, high = getattr(self, name)
+            if not least * (1 - 1e-9) <= low <= high <= most * (1 + 1e-9):
+                raise InputError(
+                    f"Neurons of CMOS card {self.cmos!r} can have {name} from"
+                    f" {least:g} to {most:g} {unit}; got {low:g} to {high:g} {unit}."
+                )
         for kind in ("hidden", "output"):
             self.usual(kind)
             self.points(kind)

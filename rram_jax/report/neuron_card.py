@@ -38,7 +38,13 @@ def card_figure(
     Returns:
         The PNG and the SVG file.
     """
-    figure, panels = new_panels(f"Neuron card {card.name}", 2, 3)
+    usual = _usual(card)
+    figure, panels = new_panels(
+        f"Neuron card {card.name}; above at {1e6 * usual.i_bias:g} uA and a swing of"
+        f" {usual.swing:g} V",
+        2,
+        3,
+    )
     slots = sorted({*card.box.t_slot, _usual(card).t_slot})
     v_full = np.geomspace(*card.box.v_full, 40)
     for axes, (field, (label, factor)) in zip(panels, LAWS.items(), strict=False):
@@ -71,7 +77,7 @@ def card_figure(
         ]
         panels[2].plot([1e6 * c.i_bias for c in inside], noise, color=colour)
     at = f"{1e3 * _usual(card).v_full:g} mV"
-    style_axes(panels[2], "bias current [uA]", f"noise at {at} [LSB rms]")
+    style_axes(panels[2], "bias current [uA]", f"noise, hidden, {at} [LSB rms]")
     _log_ticks(panels[2], (5, 10, 20, 40))
 
     for axes, (field, label) in zip(

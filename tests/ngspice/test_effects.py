@@ -307,7 +307,9 @@ def test_betas_move_offset_and_gain_in_proportion():
 @pytest.mark.slow
 def test_betas_add_little_to_thresholds():
     found = mismatch(SETTING)
-    offset, gain = (sizes(found, f"mismatch, {x}") for x in ("offset", "gain"))
+    offset, gain = (
+        sizes(found, f"mismatch of the gm cell, {x}") for x in ("offset", "gain")
+    )
     assert 0.02 < offset[0] < 0.15
     assert 0 < offset[2] < offset[0] / 3
     assert 0 < gain[2] < gain[0] / 3

@@ -93,10 +93,13 @@ def mismatch(setting: EffectSetting) -> list[Effect]:
         offset, gain = (float(x) for x in found.std(0, ddof=1))
         effects += [
             Effect.shift(
-                "mismatch, offset", f"{condition}: sd", offset, left_out=left_out
+                "mismatch of the gm cell, offset",
+                f"{condition}: sd",
+                offset,
+                left_out=left_out,
             ),
             Effect(
-                name="mismatch, gain",
+                name="mismatch of the gm cell, gain",
                 condition=f"{condition}: sd",
                 value=gain,
                 unit="-",
