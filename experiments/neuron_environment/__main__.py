@@ -11,6 +11,7 @@ each: spread of the cells, wires, mismatch and noise of the neurons included.
 
 import csv
 import dataclasses
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from rich.table import Table
 import rram_jax as rj
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.evaluate import ChipEvaluator
+from rram_jax.errors import InputError
 from rram_jax.neuron.card import KindLaws
 from rram_jax.neuron.config import SLOTS
 from rram_jax.neuron.law import Term
@@ -117,4 +119,7 @@ def main(run: Environments) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Environments))
+    try:
+        main(tyro.cli(Environments, prog="python -m experiments.neuron_environment"))
+    except (InputError, OSError) as error:
+        sys.exit(f"neuron_environment: {error}")

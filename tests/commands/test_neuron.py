@@ -164,6 +164,13 @@ def raw_linearity_of_few(config, *, process, workers, on_done):
         (["characterise", "--v-full", "9e-3", "4e-3"], "v_full of a card is a range"),
         (["characterise", "--t-slot", "0", "1e-9"], "t_slot of a card is a range"),
         (["characterise", "--n-staircases", "3"], "n_staircases of 8 or more"),
+        (["characterise", "--t-slot", "5e-10", "5e-9"], "can have t_slot from 1e-09"),
+        (
+            ["characterise", "--t-slot", "5", "10"],
+            "can have t_slot from 1e-09 to 1e-06",
+        ),
+        (["characterise", "--swing", "0.2", "2"], "can have swing from 0.05 to 0.65"),
+        (["characterise", "--v-full", "3e-3", "2.5"], "v_full from 0.0001 to 0.1 V"),
     ],
 )
 def test_settings_that_do_not_serve_are_refused(asked, told, capsys):

@@ -1,14 +1,8 @@
-"""Energy laws as `experiments.energy_laws` fitted them."""
+"""Energy laws of the packaged card."""
 
-import functools
-import tomllib
-from pathlib import Path
-
+from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.energy import EnergyLaws
-from rram_jax.toml_file import check_record
 
 
-@functools.cache
 def fitted_laws() -> EnergyLaws:
-    text = Path(__file__).with_name("energy.toml").read_text()
-    return check_record(tomllib.loads(text)["energy"], EnergyLaws, "section energy")
+    return load_neuron_card().energy

@@ -32,9 +32,7 @@ from tests.neuron.energies import fitted_laws
 
 BLOCKS = [f.name for f in dataclasses.fields(KindEnergy) if f.name != "bias"]
 
-HIDDEN = NeuronConfig(
-    v_full=6e-3, i_bias=40e-6, t_slot=3e-9, swing=0.4, conversions_per_zero=1
-)
+HIDDEN = NeuronConfig(v_full=6e-3, i_bias=40e-6, t_slot=3e-9, swing=0.4)
 OUTPUT = NeuronConfig(
     v_full=15e-3,
     v_shift=5e-3,
@@ -43,7 +41,6 @@ OUTPUT = NeuronConfig(
     swing=0.3,
     asynchronous=True,
     clocks_per_slot=4,
-    conversions_per_zero=1,
 )
 
 
