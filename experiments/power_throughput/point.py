@@ -81,11 +81,17 @@ def measure_front(plan: CharacterisePlan, point: FrontPoint) -> dict[str, Any]:
         part: float(np.linalg.norm([slopes[part][k] * s for k, s in sigma.items()]))
         for part in ("offset", "gain")
     }
+    # Where a shifted latch gives no codes there is no slope; JSON knows no NaN.
+    spread = {part: x if np.isfinite(x) else None for part, x in spread.items()}
     return found | {
         "spread": spread,
         "energy": measure_energy(config, process_of(plan)),
         "gate": measure_drivers(config, 1, process_of(plan))["gate"],
     }
+
+
+def _number(x: float | None) -> float:
+    return float("nan") if x is None else x
 
 
 def _sigmas(plan: CharacterisePlan, config: NeuronConfig) -> np.ndarray:
@@ -111,8 +117,8 @@ def compare(
         "c_int": config.c_int,
         "conversions_per_second": 1 / config.t_conversion,
         "ngspice_noise_lsb": SLOTS * found["noise_variance"] ** 0.5 / config.v_full,
-        "ngspice_offset_sd_lsb": found["spread"]["offset"],
-        "ngspice_gain_sd": found["spread"]["gain"],
+        "ngspice_offset_sd_lsb": _number(found["spread"]["offset"]),
+        "ngspice_gain_sd": _number(found["spread"]["gain"]),
         "ngspice_nonlinearity_lsb": _nonlinearity(stairs, position, config),
         "bracket_lsb": found["bracket"],
     }
