@@ -1,6 +1,7 @@
 """One operating point of the front: what ngspice says, and what the card's laws say."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ SWINGS = np.arange(0.45, 0.19, -0.01)
 
 C_INT = 40e-15
 """[F] Capacitor below which the swing gives way."""
+
+SPREAD_SLOTS = (2e-9, 5e-9, 10e-9)
+"""[s] Slots at which all transistors' slopes are measured, most of a point's time."""
 
 CODE = 8.0
 """[-] Code whose energy is told; every code above 0 costs nearly the same."""
@@ -75,19 +79,29 @@ def measure_front(plan: CharacterisePlan, point: FrontPoint) -> dict[str, Any]:
         found = measure_point(plan, config, 1 << 20)
     except InputError as error:
         return {"refused": str(error)}
+    return found | {
+        "spread": _spread(plan, config),
+        "energy": measure_energy(config, process_of(plan)),
+        "gate": measure_drivers(config, 1, process_of(plan))["gate"],
+    }
+
+
+def _spread(plan: CharacterisePlan, config: NeuronConfig) -> dict[str, float | None]:
+    """Standard deviation of offset [LSB] and gain [-], from measured slopes.
+
+    None where they are not measured (`SPREAD_SLOTS`), or where a shifted latch gives no
+    codes: JSON knows no NaN.
+    """
+    parts = ("offset", "gain")
+    if not any(math.isclose(config.t_slot, t) for t in SPREAD_SLOTS):
+        return dict.fromkeys(parts)
     slopes = measure_slopes(plan, config)
     sigma = dict(zip(config.mismatched, _sigmas(plan, config), strict=True))
     spread = {
         part: float(np.linalg.norm([slopes[part][k] * s for k, s in sigma.items()]))
-        for part in ("offset", "gain")
+        for part in parts
     }
-    # Where a shifted latch gives no codes there is no slope; JSON knows no NaN.
-    spread = {part: x if np.isfinite(x) else None for part, x in spread.items()}
-    return found | {
-        "spread": spread,
-        "energy": measure_energy(config, process_of(plan)),
-        "gate": measure_drivers(config, 1, process_of(plan))["gate"],
-    }
+    return {part: x if math.isfinite(x) else None for part, x in spread.items()}
 
 
 def _number(x: float | None) -> float:
