@@ -53,7 +53,7 @@ PER_DECK = 40
 LEVELS, LEVELS_PER_DECK = 61, 16
 """[-] Inputs behind a linearity, and those that one simulation holds."""
 
-ENERGY_COLUMNS = 12
+ENERGY_COLUMNS = 8
 """[-] Conversions whose energy is told."""
 
 NEURONS_A_BIAS = 64

@@ -427,7 +427,7 @@ def test_a_code_does_not_depend_on_the_one_before():
     config = NeuronConfig(
         v_full=3e-3, i_bias=40e-6, t_slot=2e-9, swing=0.2, ramp_advance=0.8
     )
-    small = (0.0, 0.35, 0.7)
+    small = (0.4, 0.8, 1.0)
     shares = np.array([x for s in small for x in (15.0, s, 3.0, s)]) / SLOTS
     stairs = np.repeat(config.v_full * shares[:, None], SLOTS, 1)
     second = simulate_conversions(config, stairs, conversions=2, zeros=False)[1].counts

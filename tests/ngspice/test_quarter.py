@@ -56,7 +56,7 @@ def levels_of(config, shares):
 def test_a_plan_s_neurons_are_of_its_card():
     assert HIDDEN.technology == TECHNOLOGY_25
     assert CharacterisePlan().usual("hidden").technology == TECHNOLOGY
-    with pytest.raises(InputError, match="t_slot >= 1.81e-09"):
+    with pytest.raises(InputError, match="t_slot from 1.8028e-09 to 1e-06 s"):
         dataclasses.replace(PLAN, t_slot=(1.2e-9, 1.2e-9)).check()
     dataclasses.replace(PLAN, t_slot=(1.81e-9, 3e-9)).check()
 
