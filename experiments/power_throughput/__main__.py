@@ -34,17 +34,12 @@ from rram_jax.run_folder import RunFolder, open_run, write_json, write_table
 SHOWN = {
     "i_bias": (1e6, "uA"),
     "t_slot": (1e9, "ns"),
-    "swing": (1.0, "V"),
     "conversions_per_second": (1e-6, "M/s"),
     "ngspice_energy_j": (1e12, "pJ"),
     "model_energy_j": (1e12, "model"),
     "ngspice_noise_lsb": (1.0, "noise"),
-    "model_noise_lsb": (1.0, "model"),
     "ngspice_offset_sd_lsb": (1.0, "offset sd"),
-    "model_offset_sd_lsb": (1.0, "model"),
     "ngspice_gain_sd": (100.0, "gain sd %"),
-    "model_gain_sd": (100.0, "model"),
-    "ngspice_nonlinearity_lsb": (1.0, "off a line"),
     "model_residual_max_lsb": (1.0, "off the model"),
     "model_codes_equal": (100.0, "equal %"),
 }
