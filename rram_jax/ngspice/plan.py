@@ -1,14 +1,13 @@
-"""What to measure for a neuron card. Nothing here needs jax."""
+"""What to measure for a neuron card.
+
+The command line's records hold a plan, so nothing heavy is imported before it is used.
+"""
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-from scipy.stats import qmc
-
 from rram_jax.errors import InputError
-from rram_jax.neuron.cmos import load_cmos_card
 from rram_jax.neuron.config import I_MAX, NeuronConfig
 from rram_jax.neuron.technology import TECHNOLOGY, Technology, technology_of
 
@@ -139,6 +138,8 @@ class CharacterisePlan:
     @cached_property
     def technology(self) -> Technology:
         """What its CMOS card gives a neuron."""
+        from rram_jax.neuron.cmos import load_cmos_card
+
         return technology_of(load_cmos_card(self.cmos))
 
     @property
@@ -157,6 +158,8 @@ class CharacterisePlan:
         ranges evenly in their logarithms (Sobol's sequence), without those whose C_int
         is too small to be built or fitted.
         """
+        from scipy.stats import qmc
+
         found = []
         for v_full in self._line():
             found += self._built(kind, self._usual() | {"v_full": v_full})
@@ -164,11 +167,11 @@ class CharacterisePlan:
         while len(found) < self.n_points + self.n_held_out:
             tried = len(found)
             for share in sequence.random(64):
-                low, high = np.array([getattr(self, name) for name in USUAL]).T
-                values = low * (high / low) ** share
-                found += self._built(
-                    kind, dict(zip(USUAL, map(float, values), strict=True))
-                )
+                point = {
+                    name: _between(*getattr(self, name), float(x))
+                    for name, x in zip(USUAL, share, strict=True)
+                }
+                found += self._built(kind, point)
             if len(found) == tried:
                 raise InputError(
                     "No neuron in these ranges can be built with a C_int of"
@@ -203,14 +206,15 @@ class CharacterisePlan:
     def _some(self, kind: str, n: int) -> list[NeuronConfig]:
         """A third of them on the line of full scales, the others from the box."""
         points, line = self.points(kind), len(self._line())
-        picked = np.linspace(0, line - 1, max(n // 3, 1)).round()
-        spread = [points[int(k)] for k in dict.fromkeys(picked)]
-        return (spread + points[line:])[:n]
+        few = max(n // 3, 1)
+        picked = {round(k * (line - 1) / max(few - 1, 1)) for k in range(few)}
+        return ([points[k] for k in sorted(picked)] + points[line:])[:n]
 
     def _line(self) -> list[float]:
         """[V] Full scales of the line; one where the range is a point."""
         n = min(LINE, self.n_points // 2)
-        return list(dict.fromkeys(np.geomspace(*self.v_full, n).tolist()))
+        shares = (k / max(n - 1, 1) for k in range(n))
+        return list(dict.fromkeys(_between(*self.v_full, x) for x in shares))
 
     def _usual(self) -> dict[str, float]:
         return {
@@ -225,3 +229,8 @@ class CharacterisePlan:
         except InputError:
             return []
         return [config] if config.c_int >= self.c_int else []
+
+
+def _between(low: float, high: float, share: float) -> float:
+    """Between two values in equal steps of their logarithm."""
+    return low * (high / low) ** share
