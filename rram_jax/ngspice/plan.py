@@ -167,10 +167,10 @@ class CharacterisePlan:
         while len(found) < self.n_points + self.n_held_out:
             tried = len(found)
             for share in sequence.random(64):
-                point = {
-                    name: _between(*getattr(self, name), float(x))
-                    for name, x in zip(USUAL, share, strict=True)
-                }
+                point = {}
+                for name, x in zip(USUAL, share, strict=True):
+                    low, high = getattr(self, name)
+                    point[name] = _between(low, high, float(x))
                 found += self._built(kind, point)
             if len(found) == tried:
                 raise InputError(
@@ -213,8 +213,9 @@ class CharacterisePlan:
     def _line(self) -> list[float]:
         """[V] Full scales of the line; one where the range is a point."""
         n = min(LINE, self.n_points // 2)
+        low, high = self.v_full
         shares = (k / max(n - 1, 1) for k in range(n))
-        return list(dict.fromkeys(_between(*self.v_full, x) for x in shares))
+        return list(dict.fromkeys(_between(low, high, x) for x in shares))
 
     def _usual(self) -> dict[str, float]:
         return {
