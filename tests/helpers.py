@@ -14,9 +14,9 @@ import tomli_w
 
 from rram_jax.chip.config import TRIM_PATTERNS, NetworkConfig
 from rram_jax.chip.network import HardwareNetwork, Layer
+from rram_jax.neuron.box import Box
 from rram_jax.neuron.card import (
     CROSSING,
-    Box,
     Conditions,
     DriverResistance,
     KindLaws,

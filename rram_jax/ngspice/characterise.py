@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rram_jax.errors import InputError
+from rram_jax.neuron.box import Box
 from rram_jax.neuron.calibrate import (
     EXCESS_SHAPES,
     NOISE_SHAPES,
@@ -27,7 +28,6 @@ from rram_jax.neuron.calibrate import (
 )
 from rram_jax.neuron.card import (
     CROSSING,
-    Box,
     Conditions,
     DriverResistance,
     KindLaws,

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from rram_jax.neuron.box import Box
 from rram_jax.neuron.card import (
-    Box,
     Conditions,
     DriverResistance,
     KindLaws,
