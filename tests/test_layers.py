@@ -35,7 +35,7 @@ LAYERS = {
 
 # Where a package from outside may be imported at all: files or folders.
 ONLY_IN = {
-    "PySpice": ("ngspice/cells.py", "ngspice/neuron.py"),
+    "PySpice": ("ngspice/cmos.py", "ngspice/drivers.py", "ngspice/neuron.py"),
     "orbax": ("qnn/checkpoint.py",),
     "subprocess": ("ngspice/runner.py",),
     "flax": ("qnn/",),

@@ -1,7 +1,7 @@
 """The neuron's transistors: one table a block, gm cell and bias for 20 uA.
 
-Nodes are the subcircuit's own; `rram_jax.ngspice.neuron` writes them, and
-`rram_jax.neuron.mismatch` takes the gate areas from them.
+Nodes are the subcircuit's own; `rram_jax.ngspice.neuron` and `drivers` write them,
+and `rram_jax.neuron.mismatch` takes the gate areas from them.
 """
 
 from typing import NamedTuple

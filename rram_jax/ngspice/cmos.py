@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+from PySpice.Spice.Netlist import SubCircuit
+
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import ROOM, Process
+from rram_jax.neuron.technology import Technology
+from rram_jax.neuron.transistors import Transistor
 
 MAX_BYTES = 100_000_000
 """[byte] All model text of a deck; SKY130's 1.8 V bins of one corner have 3 MB."""
@@ -25,6 +29,34 @@ _MOSFET = re.compile(
 )
 _SETTING = re.compile(r"(\w+)=(\{[^}]*\}|\S+)")
 _POWERS = {"l": 1, "w": 1, "pd": 1, "ps": 1, "ad": 2, "as": 2}
+
+
+def six_digits(x: float) -> float:
+    """Six digits, so that a deck shows 1e-05 and not 9.999999999999999e-06."""
+    return float(f"{x:.6g}")
+
+
+def add_mosfet(
+    circuit: SubCircuit, t: Transistor, technology: Technology, more: str = ""
+) -> None:
+    """Add one BSIM4 transistor; diffusions are two minimum lengths long."""
+    width = six_digits(t.width)
+    area, edge = six_digits(2 * technology.l_min * width), six_digits(2 * width)
+    circuit.M(
+        t.name,
+        t.drain,
+        t.gate,
+        t.source,
+        t.bulk,
+        model=f"{t.kind}ch",
+        width=width,
+        length=six_digits(t.length),
+        drain_area=area,
+        source_area=area,
+        drain_perimeter=edge,
+        source_perimeter=edge,
+        raw_spice=more,
+    )
 
 
 def model_lines(process: Process) -> str:

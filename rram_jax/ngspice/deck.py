@@ -20,16 +20,19 @@ from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import T_OUT_ZERO
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
+from rram_jax.ngspice.drivers import (
+    driver_instance,
+    driver_subcircuits,
+    input_pulse_lines,
+    pulse_gate_instance,
+)
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.neuron import (
     C_BIT_LINE,
     OPTIONS,
     bias_instance,
-    driver_instance,
-    input_pulse_lines,
     neuron_instance,
     neuron_subcircuits,
-    pulse_gate_instance,
     shared_lines,
 )
 from rram_jax.ngspice.phases import (
@@ -151,7 +154,7 @@ def network_deck(
     t_start = T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
         after = design.layers[k + 1] if k + 1 < len(design.layers) else None
-        subcircuits = neuron_subcircuits(
+        subcircuits = neuron_subcircuits(str(k), layer.neuron) + driver_subcircuits(
             str(k),
             layer.neuron,
             drivers_own=column_tiles(layer),

@@ -23,14 +23,13 @@ from rram_jax.neuron.config import (
 from rram_jax.neuron.energy_fit import PULSE
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan
-from rram_jax.ngspice.neuron import (
-    OPTIONS,
+from rram_jax.ngspice.drivers import (
     driver_instance,
+    driver_subcircuits,
     input_pulse_lines,
-    neuron_subcircuits,
     pulse_gate_instance,
-    shared_lines,
 )
+from rram_jax.ngspice.neuron import OPTIONS, shared_lines
 from rram_jax.ngspice.phases import T_START, phase_names, steps
 from rram_jax.ngspice.runner import run_deck
 from rram_jax.ngspice.testbench import G_ROW, column_deck
@@ -163,9 +162,9 @@ def _pulse(config, n_drivers, length, process) -> dict[str, float]:
         "0", dataclasses.replace(config, t_slot=length), [1], T_START
     )
     enable = [(T_START, v_dd), (T_START + length, -v_dd)]
-    cells = neuron_subcircuits(
+    cells = driver_subcircuits(
         "0", config, drivers_next=n_drivers, drivers_own=n_drivers
-    )[2:]
+    )
     levels = {"vp": v_cm + V_READ, "vm": v_cm - V_READ, "cm": v_cm}
     parts = [
         "* pulse gate and input buffer with row drivers",

@@ -13,7 +13,7 @@ def count_elements(text: str) -> Counter:
     """Number of elements by first letter, subcircuits expanded.
 
     `text` must be complete: every `X` line's subcircuit stands in it, in any order. A
-    parameter `k` means so many parallel copies, as `ngspice.neuron` writes them.
+    parameter `k` means so many parallel copies, as `ngspice.drivers` writes them.
     """
     bodies, top, current = {}, [], None
     for line in text.splitlines():

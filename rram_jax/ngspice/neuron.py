@@ -9,7 +9,8 @@
                                                  gnd
 
 In the output layer a continuous comparator stands in the latch's place (`comparator`),
-without clock and pulse gate; an ideal counter reads when its q falls.
+without clock and pulse gate; an ideal counter reads when its q falls. Pulse gate (NAND
+and inverters), row drivers and input buffers stand in `rram_jax.ngspice.drivers`.
 
 Ideal: supplies and levels, one reference current a layer, clocks, phases, reference
 gate, and the pulses of inputs and bias rows, which enter through transistor buffers.
@@ -18,8 +19,7 @@ carry the neuron's name, everything that a layer shares its tag.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from PySpice.Spice.Netlist import SubCircuit
 
@@ -28,13 +28,8 @@ from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.sizing import C_COUNTER, comparator_sizes, size_neurons
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
-from rram_jax.neuron.transistors import (
-    MISMATCHED,
-    MISMATCHED_ASYNCHRONOUS,
-    Transistor,
-)
-from rram_jax.ngspice.cmos import model_lines, with_instances
-from rram_jax.ngspice.phases import steps
+from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
+from rram_jax.ngspice.cmos import add_mosfet, model_lines, six_digits, with_instances
 
 C_BIT_LINE = 0.5e-12
 """[F] Bit lines and strap of one output, lumped at its sensed node."""
@@ -46,32 +41,6 @@ BLOCKS = ("gm", "latch", "gate", "bias", "driver")
 """Supplies, one ammeter each: node and source `vdd_gm` and so on. `gate` is the pulse
 gates and the row drivers' gates behind them, `driver` the buffers of input pulses,
 `latch` the comparators, clocked or not."""
-
-
-def _round(x: float) -> float:
-    """Six digits, so that a deck shows 1e-05 and not 9.999999999999999e-06."""
-    return float(f"{x:.6g}")
-
-
-def _mosfet(circuit: SubCircuit, t: Transistor, technology: Technology, more: str = ""):
-    """Add one BSIM4 transistor; diffusions are two minimum lengths long."""
-    width = _round(t.width)
-    area, edge = _round(2 * technology.l_min * width), _round(2 * width)
-    circuit.M(
-        t.name,
-        t.drain,
-        t.gate,
-        t.source,
-        t.bulk,
-        model=f"{t.kind}ch",
-        width=width,
-        length=_round(t.length),
-        drain_area=area,
-        source_area=area,
-        drain_perimeter=edge,
-        source_perimeter=edge,
-        raw_spice=more,
-    )
 
 
 def _block(name: str, nodes: str, block: str) -> tuple[SubCircuit, dict[str, str]]:
@@ -126,10 +95,10 @@ def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
     sizes = size_neurons(config)
     copy = () if config.asynchronous else sizes.copy
     for t in (*sizes.gm_cell, *sizes.auto_zero, *sizes.reset, *copy):
-        _mosfet(cell, t, config.technology, shift.get(t.name, ""))
-    cell.C("int", "out", "0", _round(sizes.c_int))
+        add_mosfet(cell, t, config.technology, shift.get(t.name, ""))
+    cell.C("int", "out", "0", six_digits(sizes.c_int))
     if not config.asynchronous:
-        cell.C("dum", "dum", "0", _round(sizes.c_copy))
+        cell.C("dum", "dum", "0", six_digits(sizes.c_copy))
     cell.C("hold", "hold", "0", sizes.c_hold)
     return cell
 
@@ -166,7 +135,7 @@ def latch(technology: Technology = TECHNOLOGY) -> SubCircuit:
     """
     cell, shift = _block("latch", "inp inn clk rs q qb vdd", "latch")
     for t in comparator_sizes(technology).latch:
-        _mosfet(cell, t, technology, shift.get(t.name, ""))
+        add_mosfet(cell, t, technology, shift.get(t.name, ""))
     return cell
 
 
@@ -196,7 +165,7 @@ def comparator(technology: Technology = TECHNOLOGY) -> SubCircuit:
     """
     cell, shift = _block("comparator", "inp inn q vbc vdd", "comparator")
     for t in comparator_sizes(technology).comparator:
-        _mosfet(cell, t, technology, shift.get(t.name, ""))
+        add_mosfet(cell, t, technology, shift.get(t.name, ""))
     cell.C("q", "q", "0", C_COUNTER)
     return cell
 
@@ -209,47 +178,14 @@ def bias(tag: str, config: NeuronConfig) -> SubCircuit:
     gates = {"vbp": "vdd", "vbn": "0", "vcn": "0", "vcp": "vdd"}
     sizes = size_neurons(config)
     for t in sizes.bias:
-        _mosfet(block, t, config.technology)
+        add_mosfet(block, t, config.technology)
     if config.asynchronous:
         gates["vbc"] = "0"
         for t in sizes.comparator_bias:
-            _mosfet(block, t, config.technology)
+            add_mosfet(block, t, config.technology)
     for gate, rail in gates.items():
         block.C(gate, gate, rail, 2e-12)
     return block
-
-
-def pulse_gate(tag: str, config: NeuronConfig, n_drivers: int) -> SubCircuit:
-    """Make p = q and en, and pb its complement, for `n_drivers` pairs of drivers."""
-    gate = SubCircuit(f"gate{tag}", "q", "en", "p", "pb", "vdd")
-    for t in size_neurons(config, drivers_next=n_drivers).pulse_gate:
-        _mosfet(gate, t, config.technology)
-    return gate
-
-
-def input_buffer(tag: str, config: NeuronConfig, n_drivers: int) -> SubCircuit:
-    """Two inverters from an ideal pulse to p and pb of `n_drivers` pairs of drivers."""
-    buffer = SubCircuit(f"buf{tag}", "x", "p", "pb", "vdd", k=1)
-    for t in size_neurons(config, drivers_own=n_drivers).input_buffer:
-        _mosfet(buffer, t, config.technology, "m={k}")
-    return buffer
-
-
-def row_driver(
-    tag: str, config: NeuronConfig, g_row: float | None = None
-) -> SubCircuit:
-    """A pair of rows: to v_cm +- v_read while p is high, to v_cm while pb is high.
-
-    Args:
-        tag: Layer.
-        config: Its neurons.
-        g_row: [S] Load of each row, for which the switches are sized; by default they
-            have the config's `r_driver`.
-    """
-    driver = SubCircuit(f"drv{tag}", "p", "pb", "rp", "rm", "vp", "vm", "cm")
-    for t in size_neurons(config, g_row=g_row).row_driver:
-        _mosfet(driver, t, config.technology)
-    return driver
 
 
 def shared_lines(
@@ -289,26 +225,9 @@ def shared_lines(
     return "\n".join([model_lines(process), *cells, *supplies, *levels])
 
 
-def neuron_subcircuits(
-    tag: str, config: NeuronConfig, *, drivers_next: int = 1, drivers_own: int = 1
-) -> list[SubCircuit]:
-    """What one layer needs: `gm`, `bias`, `gate`, `buf` and `drv` with its tag.
-
-    Args:
-        tag: Layer.
-        config: Its neurons.
-        drivers_next: Pairs of row drivers behind each pulse gate: column tiles of the
-            next array.
-        drivers_own: Pairs of row drivers behind each input buffer: column tiles of
-            this layer's array, whose `drv` it is.
-    """
-    return [
-        gm_cell(tag, config),
-        bias(tag, config),
-        pulse_gate(tag, config, drivers_next),
-        input_buffer(tag, config, drivers_own),
-        row_driver(tag, config),
-    ]
+def neuron_subcircuits(tag: str, config: NeuronConfig) -> list[SubCircuit]:
+    """Neuron and bias of one layer: `gm` and `bias` with its tag."""
+    return [gm_cell(tag, config), bias(tag, config)]
 
 
 def bias_instance(tag: str, config: NeuronConfig) -> str:
@@ -365,66 +284,3 @@ def neuron_instance(
         f"{start} v(dum{n})={v_pre:.6g} v(xl{n}.on)={v_dd:.6g} v(xl{n}.op)={v_dd:.6g}"
         f" v(q{n})=0 v(qb{n})={v_dd:.6g}"
     )
-
-
-def pulse_gate_instance(tag: str, name: str) -> str:
-    """The gate from a neuron's q to its pulses p and pb, which drive the next array."""
-    return f"Xp{name} q{name} en{tag} p{name} pb{name} vdd_gate gate{tag}"
-
-
-def driver_instance(
-    tag: str, name: str, pulse_nodes: tuple[str, str], row_pos: str, row_neg: str
-) -> str:
-    """Driver of a pair of rows of array `tag`; nodes vp, vm and cm are its levels."""
-    p, pb = pulse_nodes
-    return f"Xr{name} {p} {pb} {row_pos} {row_neg} vp vm cm drv{tag}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputPulses:
-    """Buffered pulses of inputs or bias rows."""
-
-    text: str
-    nodes: list[tuple[str, str]]
-    """(p, pb) of each input, for `driver_instance`."""
-
-
-def input_pulse_lines(
-    tag: str,
-    config: NeuronConfig,
-    codes: Sequence[int],
-    t_start: float,
-    *,
-    more: Sequence[Sequence[int]] = (),
-    t_period: float = 0.0,
-) -> InputPulses:
-    """One buffer an input, fed by ideal pulses of `code` slots from `t_start` on.
-
-    The buffers of inputs with one code have equal inputs and equal loads, so they are
-    written as one with as many parallel copies (`k`): the same currents for a
-    fraction of the transistors to compute.
-
-    Args:
-        tag: Layer.
-        config: Its neurons.
-        codes: Of every input.
-        t_start: [s] The pulses' start.
-        more: Codes of every input for the conversions that follow.
-        t_period: [s] From one conversion's start to the next.
-    """
-    trains = list(zip(codes, *more, strict=True))
-    names = {train: f"{tag}_{'_'.join(map(str, train))}" for train in trains}
-    lines, v_dd = [], config.technology.v_dd
-    for train in sorted(names):
-        name, high = names[train], []
-        for n, code in enumerate(train):
-            start = t_start + n * t_period
-            end = start + code * config.t_slot
-            high += [(start, v_dd), (end, -v_dd)] if code else []
-        lines.append(steps(f"x{name}", 0.0, high))
-        lines.append(
-            f"Xi{name} x{name} pi{name} pbi{name} vdd_driver"
-            f" buf{tag} k={trains.count(train)}"
-        )
-    nodes = [(f"pi{names[train]}", f"pbi{names[train]}") for train in trains]
-    return InputPulses(text="\n".join(lines), nodes=nodes)

@@ -15,18 +15,21 @@ from rram_jax.neuron.config import (
 )
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import decode_counts, decode_crossings, high_time
+from rram_jax.ngspice.drivers import (
+    driver_instance,
+    driver_subcircuits,
+    pulse_gate_instance,
+    row_driver,
+)
 from rram_jax.ngspice.neuron import (
     BLOCKS,
     C_BIT_LINE,
     OPTIONS,
     bias,
     bias_instance,
-    driver_instance,
     gm_cell,
     neuron_instance,
     neuron_subcircuits,
-    pulse_gate_instance,
-    row_driver,
     shared_lines,
 )
 from rram_jax.ngspice.phases import (
@@ -118,10 +121,11 @@ def column_deck(
     )
     period = config.t_period if zeros else config.t_busy
     gate, v_cm = not config.asynchronous, config.technology.v_cm
+    subcircuits = neuron_subcircuits("0", config) + driver_subcircuits("0", config)
     parts = [
         "* neuron testbench",
         shared_lines(process, config.technology),
-        *(with_instances(str(c), process) for c in neuron_subcircuits("0", config)),
+        *(with_instances(str(c), process) for c in subcircuits),
         bias_instance("0", config),
         phases.text,
         f"Vvp vp 0 {v_cm + V_READ}",

@@ -1,5 +1,4 @@
 import dataclasses
-import re
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +20,9 @@ from rram_jax.ngspice.decode import (
 )
 from rram_jax.ngspice.neuron import (
     comparator,
-    driver_instance,
     gm_cell,
-    input_pulse_lines,
     latch,
     neuron_instance,
-    neuron_subcircuits,
-    pulse_gate,
-    shared_lines,
 )
 from rram_jax.ngspice.phases import (
     phase_lines,
@@ -37,12 +31,12 @@ from rram_jax.ngspice.phases import (
 from rram_jax.ngspice.runner import run_deck
 from rram_jax.ngspice.testbench import (
     column_deck,
-    driver_resistance,
     noise_density,
     random_staircases,
     simulate_columns,
     simulate_conversions,
 )
+from tests.ngspice.netlists import level, points, width
 
 V_DD, V_CM, LEAD = TECHNOLOGY.v_dd, TECHNOLOGY.v_cm, TECHNOLOGY.lead
 
@@ -51,23 +45,6 @@ HIDDEN = NeuronConfig(v_full=7.9e-3)
 OUTPUT = NeuronConfig(
     v_full=20.1e-3, v_shift=5e-3, clocks_per_slot=4, asynchronous=True
 )
-
-
-def points(source):
-    """(instants, levels) of a piecewise-linear source."""
-    numbers = source[source.index("PWL(") + 4 : source.rindex(")")].split()
-    return np.array(numbers[::2], float), np.array(numbers[1::2], float)
-
-
-def level(text, node, at):
-    """[V] Of the ideal source of a node, at some instants."""
-    line = next(x for x in text.splitlines() if x.startswith(f"V{node} "))
-    return np.interp(at, *points(line))
-
-
-def width(line):
-    """[m] Of a transistor."""
-    return float(re.search(r" w=(\S+)", line)[1])
 
 
 # -- text ----------------------------------------------------------------------------
@@ -115,16 +92,6 @@ def test_a_continuous_comparator_has_neither_clock_nor_copy():
     assert "Vclk1" not in phases
     deck, *_ = column_deck(OUTPUT, np.zeros((2, SLOTS)))
     assert "Xp0_0" not in deck  # nothing behind it, so no pulse gate
-
-
-def test_gates_grow_with_the_drivers_behind_them():
-    def widest(n):
-        return max(
-            width(x) for x in str(pulse_gate("0", HIDDEN, n)).splitlines() if " w=" in x
-        )
-
-    assert widest(1) == 25e-6
-    assert widest(4) == 100e-6
 
 
 def test_steps_add_where_they_overlap():
@@ -186,32 +153,6 @@ def test_conversions_in_a_row_have_an_auto_zero_between_them():
     assert level(phases.text, "rs0", at) == pytest.approx([V_DD, 0, V_DD])
     slow = phase_lines("0", config, 20e-9, 12e-9, conversions=2, t_period=1e-6)
     assert slow.t_end == pytest.approx(one.t_end + 1e-6, rel=1e-12)
-
-
-def test_inputs_with_one_code_share_a_source():
-    pulses = input_pulse_lines("0", HIDDEN, [3, 0, 3, 15], 20e-9)
-    assert len(pulses.nodes) == 4
-    lines = pulses.text.splitlines()
-    assert sum(x.startswith("V") for x in lines) == 3
-    # Two inputs of code 3: one buffer with two parallel copies.
-    assert "Xi0_3 x0_3 pi0_3 pbi0_3 vdd_driver buf0 k=2" in lines
-    assert pulses.nodes[0] == pulses.nodes[2] == ("pi0_3", "pbi0_3")
-    at = np.array([19e-9, 21e-9, 34e-9, 36e-9])
-    np.testing.assert_allclose(level(pulses.text, "x0_3", at), [0, V_DD, V_DD, 0])
-    np.testing.assert_allclose(level(pulses.text, "x0_0", at), 0)
-
-
-def test_inputs_of_images_in_a_row():
-    pulses = input_pulse_lines(
-        "0", HIDDEN, [3, 0, 3], 20e-9, more=[[2, 0, 2]], t_period=300e-9
-    )
-    lines = pulses.text.splitlines()
-    assert "Xi0_3_2 x0_3_2 pi0_3_2 pbi0_3_2 vdd_driver buf0 k=2" in lines
-    assert pulses.nodes[0] == pulses.nodes[2] == ("pi0_3_2", "pbi0_3_2")
-    at = np.array([21e-9, 34e-9, 36e-9, 321e-9, 329e-9, 331e-9])
-    expected = [V_DD, V_DD, 0, V_DD, V_DD, 0]
-    np.testing.assert_allclose(level(pulses.text, "x0_3_2", at), expected)
-    np.testing.assert_allclose(level(pulses.text, "x0_0_0", at), 0)
 
 
 def test_counts_end_at_the_first_zero():
@@ -437,17 +378,6 @@ def test_a_code_does_not_depend_on_the_one_before():
 
 
 @pytest.mark.ngspice
-def test_row_drivers_are_alike_at_every_level():
-    r_pos, r_neg, r_rest = driver_resistance(HIDDEN)
-    # Under load, each within 5 % of what was wanted.
-    assert [r_pos, r_neg, r_rest] == pytest.approx([16, 16, 16], rel=0.05)
-    card = load_neuron_card()
-    assert card.driver_resistance(HIDDEN) == pytest.approx((r_pos, r_neg), rel=1e-3)
-    narrow = driver_resistance(dataclasses.replace(HIDDEN, r_driver=30.0), 2e-3)
-    assert narrow == pytest.approx((30, 30, 30), rel=0.05)
-
-
-@pytest.mark.ngspice
 def test_noise_of_the_cell_is_that_of_its_transistors():
     # 4 k T 2/3 over 168 uS for each of the pair, about three times that in all.
     pair = np.sqrt(2 * 4 * 1.38e-23 * 300 * 2 / 3 / 168e-6)
@@ -482,32 +412,3 @@ def test_bias_point():
         assert low < run.data[f"v({node})"][0] < high, node
     # Four branches of about 20 uA in the bias block.
     assert -run.data["i(vdd_bias)"][0] == pytest.approx(80e-6, rel=0.1)
-
-
-@pytest.mark.ngspice
-@pytest.mark.parametrize("n_drivers", [1, 5])
-def test_input_pulses_are_whole_slots_on_every_row(n_drivers):
-    codes = [1, 6, 15, 0, 6]
-    pulses = input_pulse_lines("0", HIDDEN, codes, 5e-9)
-    parts = [
-        "* input rows",
-        shared_lines(),
-        *map(str, neuron_subcircuits("0", HIDDEN, drivers_own=n_drivers)[3:]),
-        pulses.text,
-        f"Vvp vp 0 {V_CM + 0.2}\nVvm vm 0 {V_CM - 0.2}",
-    ]
-    for i, nodes in enumerate(pulses.nodes):
-        for tile in range(n_drivers):
-            name = f"{i}_{tile}"
-            parts += [
-                driver_instance("0", name, nodes, f"rp{name}", f"rm{name}"),
-                f"Rp{name} rp{name} cm 250\nRm{name} rm{name} cm 250",
-            ]
-    saved = " ".join(f"v(rp{i}_0) v(rm{i}_0)" for i in range(len(codes)))
-    parts.append(f".option method=gear\n.save {saved}\n.tran 0.5n 90n\n.end\n")
-    data = run_deck("\n".join(parts), t_stop=90e-9).data
-    for i, code in enumerate(codes):
-        up = high_time(data["time"], data[f"v(rp{i}_0)"], 0.0, V_CM + 0.1)
-        down = high_time(data["time"], -data[f"v(rm{i}_0)"], 0.0, 0.1 - V_CM)
-        # 0.02 slot is 0.1 ns; an LSB of the sum is a slot of one input of many.
-        assert [up, down] == pytest.approx([code * 5e-9] * 2, abs=0.1e-9)

@@ -20,18 +20,21 @@ from rram_jax.device.card import load_card
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import SLOTS, T_OUT_ZERO, V_READ, NeuronConfig
 from rram_jax.ngspice.cmos import with_instances
+from rram_jax.ngspice.drivers import (
+    driver_instance,
+    driver_subcircuits,
+    input_buffer,
+    input_pulse_lines,
+    row_driver,
+)
 from rram_jax.ngspice.effects.bench import BenchRun, without_clock
 from rram_jax.ngspice.effects.record import Effect, EffectSetting
 from rram_jax.ngspice.neuron import (
     C_BIT_LINE,
     OPTIONS,
     bias_instance,
-    driver_instance,
-    input_buffer,
-    input_pulse_lines,
     neuron_instance,
     neuron_subcircuits,
-    row_driver,
     shared_lines,
 )
 from rram_jax.ngspice.phases import T_START, phase_lines
@@ -111,7 +114,7 @@ def array_deck(setting: EffectSetting) -> tuple[str, float, float]:
         tag = str(k)
         phases = phase_lines(tag, config, T_START, T_START - T_OUT_ZERO)
         codes = driven_codes(*driven)
-        subcircuits = neuron_subcircuits(tag, config)
+        subcircuits = neuron_subcircuits(tag, config) + driver_subcircuits(tag, config)
         parts += [with_instances(str(cell), process) for cell in subcircuits]
         parts += [bias_instance(tag, config), without_clock(phases.text)]
         parts += _array_lines(tag, config, array_weights(), codes, T_START)

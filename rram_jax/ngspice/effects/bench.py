@@ -183,7 +183,7 @@ def bench_deck(
         with_beta(shared_lines(process, technology)),
         *(
             with_instances(with_beta(str(cell)), process)
-            for cell in neuron_subcircuits("0", config)[:2]
+            for cell in neuron_subcircuits("0", config)
         ),
         bias_instance("0", config),
         text,
