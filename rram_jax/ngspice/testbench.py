@@ -85,6 +85,22 @@ class ColumnRun:
         return crossings(self.difference, threshold, config)
 
 
+def staircase_source(
+    node: str,
+    level: float,
+    staircases: Sequence[np.ndarray] | np.ndarray,
+    config: NeuronConfig,
+    t_period: float,
+) -> str:
+    """Ideal source of a bit line: at `level` [V], and a staircase each conversion."""
+    starts = T_START + T_GATE + np.arange(SLOTS + 1) * config.t_slot
+    changes = []
+    for n, stair in enumerate(staircases):
+        heights = np.diff([0.0, *stair, 0.0])
+        changes += zip(starts + n * t_period, heights, strict=True)
+    return steps(node, level, changes)
+
+
 def column_deck(
     config: NeuronConfig,
     staircases: np.ndarray,
@@ -131,15 +147,11 @@ def column_deck(
         f"Vvp vp 0 {v_cm + V_READ}",
         f"Vvm vm 0 {v_cm - V_READ}",
     ]
-    starts = T_START + T_GATE + np.arange(SLOTS + 1) * config.t_slot
     for j in range(len(staircases)):
-        name, changes = f"0_{j}", []
-        for n in range(conversions):
-            stair = staircases[(j + n) % len(staircases)]
-            heights = np.diff([0.0, *stair, 0.0])
-            changes += zip(starts + n * period, heights, strict=True)
+        name = f"0_{j}"
+        stairs = [staircases[(j + n) % len(staircases)] for n in range(conversions)]
         parts += [
-            steps(f"a{name}", v_cm, changes),
+            staircase_source(f"a{name}", v_cm, stairs, config, period),
             f"Rs{name} a{name} s{name} {R_BIT_LINE}",
             f"Cs{name} s{name} 0 {C_BIT_LINE}",
             neuron_instance(

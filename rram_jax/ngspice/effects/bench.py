@@ -29,9 +29,9 @@ from rram_jax.ngspice.neuron import (
     neuron_subcircuits,
     shared_lines,
 )
-from rram_jax.ngspice.phases import T_START, decision_instant, phase_lines, steps
+from rram_jax.ngspice.phases import T_START, decision_instant, phase_lines
 from rram_jax.ngspice.runner import run_deck
-from rram_jax.ngspice.testbench import R_BIT_LINE, T_GATE
+from rram_jax.ngspice.testbench import R_BIT_LINE, staircase_source
 from rram_jax.types import Float
 
 _AT_SUPPLY = re.compile(r"(?m)^(?:Vdd_|V(?:az|azb|rs|rsb|clk|en)0 ).*$")
@@ -192,14 +192,11 @@ def bench_deck(
         if reference_tau == 0
         else f"Rstep step0 ref0 10\nCstep ref0 0 {reference_tau / 10:.9g}",
     ]
-    starts = T_START + T_GATE + np.arange(SLOTS + 1) * config.t_slot
+    level, t_period = technology.v_cm + reference, config.t_period
     for j, column in enumerate(columns):
-        name, changes = f"0_{j}", []
-        for n, stair in enumerate(column.stairs):
-            heights = np.diff([0.0, *stair, 0.0])
-            changes += zip(starts + n * config.t_period, heights, strict=True)
+        name = f"0_{j}"
         parts += [
-            steps(f"a{name}", technology.v_cm + reference, changes),
+            staircase_source(f"a{name}", level, column.stairs, config, t_period),
             f"Rs{name} a{name} s{name} {column.r:.9g}",
             f"Cs{name} s{name} 0 {column.c:.9g}",
             _with_shifts(
