@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import importlib.metadata
 import inspect
+import signal
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -52,8 +53,10 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 1 if ngspice failed or a solve did not converge, 2 if the
-        input is wrong, 130 if interrupted. Errors are one sentence on stderr.
+        input is wrong, 130 or 143 if interrupted by Ctrl-C or SIGTERM. Errors are one
+        sentence on stderr.
     """
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         name, arguments = _choose(sys.argv[1:] if argv is None else argv)
         config = read_arguments(name, arguments)
@@ -62,8 +65,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except SystemExit as stop:  # help was asked for, or the parsers have complained
         return stop.code if isinstance(stop.code, int) else 2
-    except KeyboardInterrupt:
-        return _fail("Interrupted: the same command goes on from where it was.", 130)
+    except KeyboardInterrupt as stop:
+        code = 143 if isinstance(stop, _Terminated) else 130
+        return _fail("Interrupted: the same command goes on from where it was.", code)
     except InputError as error:
         return _fail(str(error), 2)
     except (NgspiceError, NotConvergedError, BrokenProcessPool) as error:
@@ -78,6 +82,17 @@ def main(argv: list[str] | None = None) -> int:
         )
     except OSError as error:
         return _fail(f"{error.filename or 'Input or output'}: {error.strerror}.", 2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which batch systems send: it stops a command as Ctrl-C does."""
+
+
+def _terminate(*_) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # let the cleaning up finish
+    raise _Terminated
 
 
 def read_arguments(name: str, arguments: list[str]) -> Any:

@@ -1,6 +1,7 @@
 import importlib
 import inspect
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -255,6 +256,24 @@ def test_what_goes_wrong_is_one_sentence(monkeypatch, capsys, error, code, told)
     assert err.startswith("rram-jax: ")
     assert err.endswith(told + "\n")
     assert err.count("\n") == 1
+
+
+def test_sigterm_stops_a_command_as_ctrl_c_does(monkeypatch, capsys):
+    before, cleaned = signal.getsignal(signal.SIGTERM), []
+
+    def stopped(config):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)  # `timeout` sends two
+            cleaned.append(config)
+
+    monkeypatch.setattr(doctor, "doctor", stopped)
+    assert main(["doctor"]) == 143
+    assert len(cleaned) == 1
+    assert signal.getsignal(signal.SIGTERM) == before
+    told = "rram-jax: Interrupted: the same command goes on from where it was.\n"
+    assert capsys.readouterr() == ("", told)
 
 
 @pytest.mark.parametrize(
