@@ -79,7 +79,6 @@ def main(front: Front) -> None:
     told = card.conditions
     plan = CharacterisePlan(
         seed=front.seed,
-        a_vt=card.mismatch.a_vt,
         cmos=told.cmos,
         corner=told.corner,
         temperature=told.temperature,

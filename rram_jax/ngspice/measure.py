@@ -10,7 +10,7 @@ import numpy as np
 from rram_jax.errors import InputError
 from rram_jax.neuron.calibrate import crossings, latch_threshold
 from rram_jax.neuron.card import NeuronCard, with_card
-from rram_jax.neuron.cmos import Process, load_cmos_card
+from rram_jax.neuron.cmos import Process
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
@@ -57,8 +57,9 @@ LATCH_SHIFT = 30e-3
 
 def process_of(plan: CharacterisePlan) -> Process:
     """Of all transistors of a plan."""
-    card = load_cmos_card(plan.cmos)
-    return Process(card=card, corner=plan.corner, temperature=plan.temperature)
+    return Process(
+        card=plan.cmos_card, corner=plan.corner, temperature=plan.temperature
+    )
 
 
 def measure(plan: CharacterisePlan, key: tuple[str, int]) -> dict:

@@ -6,10 +6,14 @@ The command line's records hold a plan, so nothing heavy is imported before it i
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.config import I_MAX, NeuronConfig
 from rram_jax.neuron.technology import TECHNOLOGY, Technology, technology_of
+
+if TYPE_CHECKING:
+    from rram_jax.neuron.cmos import CmosCard
 
 Range = tuple[float, float]
 """Smallest and largest value; equal ones keep a quantity where it is."""
@@ -76,9 +80,6 @@ class CharacterisePlan:
     shift_share: float = 0.3
     """[-] v_shift over v_full of the output kind."""
 
-    a_vt: float = 4e-9
-    """[V m] Pelgrom's coefficient."""
-
     seed: int = 0
     """Of operating points, staircases and mismatched neurons."""
 
@@ -115,8 +116,15 @@ class CharacterisePlan:
         """Check that its neurons can be built of its CMOS card.
 
         Raises:
-            InputError: They cannot, or there is no such card.
+            InputError: They cannot, or there is no such card, or its thresholds do not
+                spread.
         """
+        if self.a_vt == 0:
+            raise InputError(
+                f"CMOS card {self.cmos!r} has a_vt_n = a_vt_p = 0, and a neuron card"
+                " says what its spread of thresholds does: give it Pelgrom's"
+                " coefficients, such as 4e-9 (V m)."
+            )
         technology = self.technology
         limits = {
             "i_bias": (0.1e-6, I_MAX, "A"),
@@ -136,11 +144,24 @@ class CharacterisePlan:
             self.points(kind)
 
     @cached_property
-    def technology(self) -> Technology:
-        """What its CMOS card gives a neuron."""
+    def cmos_card(self) -> "CmosCard":
+        """Its CMOS card, read once."""
         from rram_jax.neuron.cmos import load_cmos_card
 
-        return technology_of(load_cmos_card(self.cmos))
+        return load_cmos_card(self.cmos)
+
+    @cached_property
+    def technology(self) -> Technology:
+        """What its CMOS card gives a neuron."""
+        return technology_of(self.cmos_card)
+
+    @property
+    def a_vt(self) -> float:
+        """[V m] Pelgrom's coefficient of its CMOS card.
+
+        A neuron card has one for all transistors: the larger one of n and p.
+        """
+        return max(self.cmos_card.a_vt_n, self.cmos_card.a_vt_p)
 
     @property
     def c_int(self) -> float:

@@ -55,6 +55,18 @@ def test_the_preset_is_what_the_neuron_is_made_of():
     assert (conditions.cmos, conditions.corner) == (card.name, "tt")
 
 
+@pytest.mark.parametrize("larger", ["a_vt_n", "a_vt_p"])
+def test_neurons_are_characterised_with_the_larger_a_vt(tmp_path, larger):
+    load(tmp_path, **{larger: 7e-9})
+    plan = CharacterisePlan(cmos=str(tmp_path / "card.toml"))
+    assert plan.a_vt == 7e-9
+    plan.check()
+    load(tmp_path, a_vt_n=0.0, a_vt_p=0.0)
+    with pytest.raises(InputError, match="a_vt_n = a_vt_p = 0") as error:
+        CharacterisePlan(cmos=plan.cmos).check()
+    assert is_one_sentence(error.value)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

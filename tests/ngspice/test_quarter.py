@@ -36,7 +36,6 @@ PLAN = CharacterisePlan(
     t_slot=(10e-9, 10e-9),
     v_full=(6e-3, 12e-3),
     swing=(0.45, 0.45),
-    a_vt=6e-9,
     n_points=4,
     n_held_out=2,
     n_slopes=2,
