@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import importlib.metadata
 import inspect
+import os
 import signal
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -48,13 +49,17 @@ COMMANDS: dict[str, type] = {
 it. Only that is imported, and only to run: jax takes seconds."""
 
 
+INTERRUPTED = "Interrupted: the same command goes on from where it was."
+"""What Ctrl-C and SIGTERM are answered with."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; `argv` is what stands after `rram-jax`.
 
     Returns:
         The exit code: 0, 1 if ngspice failed or a solve did not converge, 2 if the
-        input is wrong, 130 or 143 if interrupted by Ctrl-C or SIGTERM. Errors are one
-        sentence on stderr.
+        input is wrong, 130 if interrupted. Errors are one sentence on stderr. SIGTERM
+        ends the process after the same sentence as Ctrl-C: a shell reads 143.
     """
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -65,9 +70,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except SystemExit as stop:  # help was asked for, or the parsers have complained
         return stop.code if isinstance(stop.code, int) else 2
-    except KeyboardInterrupt as stop:
-        code = 143 if isinstance(stop, _Terminated) else 130
-        return _fail("Interrupted: the same command goes on from where it was.", code)
+    except KeyboardInterrupt:
+        return _fail(INTERRUPTED, 130)
     except InputError as error:
         return _fail(str(error), 2)
     except (NgspiceError, NotConvergedError, BrokenProcessPool) as error:
@@ -86,13 +90,12 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which batch systems send: it stops a command as Ctrl-C does."""
-
-
-def _terminate(*_) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # let the cleaning up finish
-    raise _Terminated
+def _terminate(number: int, _) -> None:
+    # Not an exception: one that comes up in a callback, as imports have them, is lost,
+    # and the command would go on. Workers and ngspice end with this process anyhow.
+    os.write(2, f"rram-jax: {INTERRUPTED}\n".encode())
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def read_arguments(name: str, arguments: list[str]) -> Any:

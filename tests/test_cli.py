@@ -258,22 +258,33 @@ def test_what_goes_wrong_is_one_sentence(monkeypatch, capsys, error, code, told)
     assert err.count("\n") == 1
 
 
-def test_sigterm_stops_a_command_as_ctrl_c_does(monkeypatch, capsys):
-    before, cleaned = signal.getsignal(signal.SIGTERM), []
+STOPPED = """
+import contextlib, signal
+from rram_jax import cli
+from rram_jax.commands import doctor
 
-    def stopped(config):
-        try:
-            signal.raise_signal(signal.SIGTERM)
-        finally:
-            signal.raise_signal(signal.SIGTERM)  # `timeout` sends two
-            cleaned.append(config)
+def stopped(config):
+    with contextlib.suppress(BaseException):
+        signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(doctor, "doctor", stopped)
-    assert main(["doctor"]) == 143
-    assert len(cleaned) == 1
-    assert signal.getsignal(signal.SIGTERM) == before
+doctor.doctor = stopped
+raise SystemExit(cli.main(["doctor"]))
+"""
+
+
+def test_sigterm_ends_a_command_with_the_sentence_of_ctrl_c():
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED], capture_output=True, text=True, timeout=120
+    )
     told = "rram-jax: Interrupted: the same command goes on from where it was.\n"
-    assert capsys.readouterr() == ("", told)
+    assert (done.stdout, done.stderr) == ("", told)
+    assert done.returncode == -signal.SIGTERM  # 143 in a shell
+
+
+def test_a_command_leaves_no_handler_behind(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["--help"]) == 0
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize(
