@@ -289,15 +289,20 @@ def random_network(seed: int, config: NetworkConfig, z_full=(2.5, 4.0)):
     )
 
 
+def device_environment(n: int) -> dict[str, str]:
+    """Environment of a process that has `n` CPU devices."""
+    count = f"--xla_force_host_platform_device_count={n}"
+    return os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {count}"}
+
+
 def on_devices(n: int, code: str, *args: str) -> Any:
     """What `code` prints last, as JSON, in a process that has `n` CPU devices.
 
     A process of its own: jax counts its devices once.
     """
-    count = f"--xla_force_host_platform_device_count={n}"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *args],
-        env=os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {count}"},
+        env=device_environment(n),
         cwd=Path(__file__).resolve().parent.parent,
         capture_output=True,
         text=True,

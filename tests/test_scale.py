@@ -1,7 +1,6 @@
 """Several processes on loopback, as `experiments.scale` starts them on hosts."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from experiments.scale.__main__ import Scale, count_right
 from rram_jax.errors import InputError
-from tests.helpers import is_one_sentence
+from tests.helpers import device_environment, is_one_sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT = ROOT / "checkpoints" / "mlp-144-32-10-mnist5k-hardened"
@@ -36,7 +35,7 @@ def together(*commands: list[str]) -> list[str]:
             text=True,
             cwd=ROOT,
             # Two devices a process: shares are spread again.
-            env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+            env=device_environment(2),
         )
         for command in commands
     ]
