@@ -23,9 +23,12 @@ class Timing:
     seconds: tuple[float, ...]
     """[s] Wall time of every timed call."""
 
-    grown: int | None
-    """[B] Growth of the resident memory in a call, at its peak; None where the system
-    does not tell."""
+    cpu_seconds: tuple[float, ...]
+    """[s] Processor time of every timed call, all threads."""
+
+    peak: int | None
+    """[B] Largest resident memory of the process in a call, data and programs included;
+    None where the system does not tell."""
 
     @property
     def rate(self) -> float:
@@ -46,6 +49,12 @@ class Comparison:
         """[-] Times as long as the bare products, for the same work."""
         return self.bare.rate / self.ours.rate
 
+    @property
+    def ratio_cpu(self) -> float:
+        """[-] The same in processor time: the steadier one on a busy machine."""
+        ours, bare = (statistics.median(x.cpu_seconds) for x in (self.ours, self.bare))
+        return ours * self.bare.work / (bare * self.ours.work)
+
 
 def check(condition: bool, message: str):
     """Stop where an answer is not what it must be."""
@@ -53,31 +62,28 @@ def check(condition: bool, message: str):
         raise SystemExit(f"The check failed: {message}.")
 
 
-def timed(call: Callable[[], Any]) -> float:
-    """[s] Wall time of a call."""
-    begun = time.perf_counter()
+def clocks() -> np.ndarray:
+    """[s] Wall and processor time now."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def timed(call: Callable[[], Any]) -> np.ndarray:
+    """[s] Wall and processor time of a call."""
+    begun = clocks()
     jax.block_until_ready(call())
-    return time.perf_counter() - begun
+    return clocks() - begun
 
 
-def growth(call: Callable[[], Any]) -> int | None:
-    """[B] By how much resident memory grows at most (Linux)."""
-
-    def resident(name):
-        (line,) = (
-            line
-            for line in Path("/proc/self/status").read_text().splitlines()
-            if line.startswith(name)
-        )
-        return 1024 * int(line.split()[1])
-
+def peak_memory(call: Callable[[], Any]) -> int | None:
+    """[B] Largest resident memory of the process during a call (Linux)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-        before = resident("VmRSS")
         jax.block_until_ready(call())
-        return resident("VmHWM") - before
+        status = Path("/proc/self/status").read_text()
     except OSError:
         return None
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
 
 
 def in_turns(
@@ -85,11 +91,17 @@ def in_turns(
 ) -> Comparison:
     """Time both sides, which are warm and right."""
     pairs = [(timed(ours), timed(bare)) for _ in range(repeats)]
-    sides = (
-        Timing(work=work, seconds=seconds, grown=growth(call))
-        for seconds, call in zip(zip(*pairs, strict=True), (ours, bare), strict=True)
-    )
-    return Comparison(name=name, **dict(zip(("ours", "bare"), sides, strict=True)))
+    sides = []
+    for taken, call in zip(zip(*pairs, strict=True), (ours, bare), strict=True):
+        seconds, cpu_seconds = np.transpose(taken).tolist()
+        side = Timing(
+            work=work,
+            seconds=tuple(seconds),
+            cpu_seconds=tuple(cpu_seconds),
+            peak=peak_memory(call),
+        )
+        sides.append(side)
+    return Comparison(name=name, ours=sides[0], bare=sides[1])
 
 
 def figure(comparisons: list[Comparison], path: Path):

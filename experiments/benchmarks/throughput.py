@@ -200,22 +200,25 @@ def main():
     """Check, time, print, and write where asked."""
     settings = tyro.cli(Benchmark)
     comparisons = list(compared(settings))
-    table = Table("", "a second", "bare, a second", "times as long", "memory [MB]")
+    table = Table("", "a second", "bare", "ratio", "ratio, processor", "memory [MB]")
     for c in comparisons:
-        memory = "-" if c.ours.grown is None else f"{c.ours.grown / 1e6:.0f}"
+        memory = "-" if c.ours.peak is None else f"{c.ours.peak / 1e6:.0f}"
         rates = (f"{rate:.3g}" for rate in (c.ours.rate, c.bare.rate))
-        table.add_row(escape(c.name), *rates, f"{c.ratio:.2f}", memory)
+        ratios = (f"{ratio:.2f}" for ratio in (c.ratio, c.ratio_cpu))
+        table.add_row(escape(c.name), *rates, *ratios, memory)
     console = Console()
     console.print(table)
     devices = count_devices()
     console.print(
         f"Devices: {', '.join(f'{n} {kind}' for kind, n in devices.items())};"
-        f" {settings.repeats} repeats. Memory: growth of the resident set at its peak."
+        f" {settings.repeats} repeats. Ratios: times as long as bare. Memory: the"
+        " process at its peak, data included; in training both sides."
     )
     if settings.json:
         numbers = [
             dataclasses.asdict(c)
-            | {"ratio": c.ratio, "rate": c.ours.rate, "rate_bare": c.bare.rate}
+            | {"ratio": c.ratio, "ratio_cpu": c.ratio_cpu}
+            | {"rate": c.ours.rate, "rate_bare": c.bare.rate}
             for c in comparisons
         ]
         text = json.dumps({"devices": devices, "comparisons": numbers}, indent=1)

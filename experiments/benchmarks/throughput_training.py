@@ -1,6 +1,5 @@
 """Training beside Adam on bare float32 products: a part of `throughput.py`."""
 
-import time
 from collections.abc import Iterator
 
 import jax
@@ -8,7 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.benchmarks.comparison import Comparison, Timing, check, growth
+from experiments.benchmarks.comparison import (
+    Comparison,
+    Timing,
+    check,
+    clocks,
+    peak_memory,
+)
 from rram_jax.chip.network import HardwareNetwork
 from rram_jax.data import Dataset, input_codes
 from rram_jax.qnn.config import TrainConfig
@@ -17,8 +22,8 @@ from rram_jax.qnn.train import EpochReport, train
 
 def bare_epochs(
     network: HardwareNetwork, dataset: Dataset, batch: int, seed: int
-) -> Iterator[tuple[float, float]]:
-    """Loss and seconds of epochs of Adam on a bare chain, compilation left out."""
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Loss, and wall and processor seconds, of epochs of Adam on a bare chain."""
     codes = input_codes(dataset.train_images, network.config.sizes[0])
     labels = jnp.asarray(dataset.train_labels, jnp.int32)
     steps = len(codes) // batch
@@ -58,10 +63,10 @@ def bare_epochs(
     while True:
         order = rng.permutation(len(codes))[: steps * batch]
         order = jnp.asarray(order.reshape(steps, batch), jnp.int32)
-        begun = time.perf_counter()
+        begun = clocks()
         state, loss = epoch(state, codes, labels, order)
         loss = float(loss)
-        yield loss, time.perf_counter() - begun
+        yield loss, clocks() - begun
 
 
 def training(
@@ -85,18 +90,18 @@ def training(
         seed=seed,
     )
     bare, bare_losses, bare_seconds = bare_epochs(network, dataset, batch, seed), [], []
-    losses, seconds, begun = [], [], time.perf_counter()
+    losses, seconds, begun = [], [], clocks()
 
     def on_epoch(report: EpochReport):
         nonlocal begun
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(clocks() - begun)
         losses.append(report.loss)
         loss, took = next(bare)
         bare_losses.append(loss)
         bare_seconds.append(took)
-        begun = time.perf_counter()
+        begun = clocks()
 
-    grown = growth(lambda: train(config, dataset, on_epoch=on_epoch))
+    peak = peak_memory(lambda: train(config, dataset, on_epoch=on_epoch))
     for found in (losses, bare_losses):
         check(found[-1] < 0.9 * found[0], f"the loss does not fall: {found}")
     work = len(dataset.train_labels) // batch * batch
@@ -104,6 +109,11 @@ def training(
     return Comparison(
         name=f"{network.config.name}, {kind} training",
         # The first epoch of each compiles.
-        ours=Timing(work=work, seconds=tuple(seconds[1:]), grown=grown),
-        bare=Timing(work=work, seconds=tuple(bare_seconds[1:]), grown=None),
+        ours=_timing(work, seconds[1:], peak),
+        bare=_timing(work, bare_seconds[1:], None),
     )
+
+
+def _timing(work: int, taken: list[np.ndarray], peak: int | None) -> Timing:
+    wall, cpu = np.transpose(taken).tolist()
+    return Timing(work=work, seconds=tuple(wall), cpu_seconds=tuple(cpu), peak=peak)
