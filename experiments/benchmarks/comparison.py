@@ -105,13 +105,12 @@ def in_turns(
 
 
 def figure(comparisons: list[Comparison], path: Path):
-    """Bars of both rates."""
+    """Both rates of every subject on one axis."""
     drawn, axes = new_figure("Work a second", "images x chips, or images, a second", "")
-    for k, side in enumerate(("ours", "bare")):
+    for colour, side in zip(COLOURS, ("ours", "bare"), strict=False):
         rates = [getattr(c, side).rate for c in comparisons]
-        places = np.arange(len(comparisons)) + 0.4 * k
-        axes.barh(places, rates, 0.38, color=COLOURS[k], label=side)
-    axes.set_yticks(np.arange(len(comparisons)) + 0.2, [c.name for c in comparisons])
+        axes.plot(rates, np.arange(len(comparisons)), "o", color=colour, label=side)
+    axes.set_yticks(np.arange(len(comparisons)), [c.name for c in comparisons])
     axes.set_xscale("log")
     axes.invert_yaxis()
     axes.legend(loc="best")
