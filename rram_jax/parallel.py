@@ -9,7 +9,7 @@ many devices, while chips, each of which is counted on one device, are equal on 
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -23,8 +23,11 @@ AXIS = "split"
 
 Tree = TypeVar("Tree")
 
+Device: TypeAlias = Any
+"""A `jax.Device`, which has no stub: type checkers take it for a variable."""
 
-def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+
+def device_mesh(devices: Sequence[Device] | None = None) -> Mesh:
     """A mesh of one axis over `devices`; None takes those of all processes.
 
     Raises:
@@ -98,7 +101,7 @@ def gather_shares(local: np.ndarray, n_items: int) -> np.ndarray:
     return np.swapaxes(shares, 0, 1).reshape(-1, *local.shape[1:])[:n_items]
 
 
-def count_devices(devices: Sequence[jax.Device] | None = None) -> dict[str, int]:
+def count_devices(devices: Sequence[Device] | None = None) -> dict[str, int]:
     """[-] How many devices of each kind; None takes those of this process."""
     devices = jax.local_devices() if devices is None else devices
     return dict(Counter(device.device_kind for device in devices))

@@ -16,7 +16,7 @@ from rram_jax.chip.surrogate import NOISE, network_model, run_network, winner
 from rram_jax.device.card import DeviceCard, DeviceParams
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
-from rram_jax.parallel import AXIS, device_mesh, replicate, split_batch
+from rram_jax.parallel import AXIS, Device, device_mesh, replicate, split_batch
 
 IMAGES_PER_BLOCK = 1000
 """[-] Images that one matrix product takes: activations stay in the cache's reach."""
@@ -72,7 +72,7 @@ class ChipEvaluator:
         codes: np.ndarray,
         labels: np.ndarray,
         circuit: str = "map",
-        devices: Sequence[jax.Device] | None = None,
+        devices: Sequence[Device] | None = None,
     ):
         """`codes` uint8 (images, inputs), `labels` (images,).
 
