@@ -64,7 +64,13 @@ class RunFolder:
         return read_metrics(self.path, **kinds)
 
 
-def open_run(path: Path, command: str, config: dict[str, Any]) -> RunFolder:
+def open_run(
+    path: Path,
+    command: str,
+    config: dict[str, Any],
+    *,
+    devices: Mapping[str, int] | None = None,
+) -> RunFolder:
     """Begin a run in a folder, go on with it, or find that it is finished.
 
     Args:
@@ -72,6 +78,8 @@ def open_run(path: Path, command: str, config: dict[str, Any]) -> RunFolder:
         command: What runs, such as `train`.
         config: Values that JSON can hold, the seed among them. Runs are the same run
             if their commands and configurations are equal.
+        devices: How many of each kind it runs on (`parallel.count_devices`), for
+            versions.json; None leaves them out.
 
     Raises:
         InputError: The folder belongs to another run or to something else, or another
@@ -94,7 +102,7 @@ def open_run(path: Path, command: str, config: dict[str, Any]) -> RunFolder:
         state = _state(path, asked)
         if state == "new":
             write_json(path / "config.json", asked)
-        changed = _note_versions(path / "versions.json")
+        changed = _note_versions(path / "versions.json", devices)
     except BaseException:
         lock.release()
         raise
@@ -270,7 +278,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _note_versions(path: Path) -> tuple[str, ...]:
+def _note_versions(path: Path, devices: Mapping[str, int] | None) -> tuple[str, ...]:
     """Add this start to the file; returns what differs from the first."""
     now = {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -280,6 +288,8 @@ def _note_versions(path: Path) -> tuple[str, ...]:
         "git_commit": git_commit(Path(__file__).resolve().parent.parent),
         **{name: _version(name) for name in PACKAGES},
     }
+    if devices is not None:
+        now["devices"] = dict(devices)
     if not path.is_file():
         write_json(path, now)
         return ()

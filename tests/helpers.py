@@ -2,9 +2,14 @@
 
 import contextlib
 import dataclasses
+import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -282,3 +287,25 @@ def random_network(seed: int, config: NetworkConfig, z_full=(2.5, 4.0)):
         logit_scale=1.5,
         trim_patterns=patterns if config.trim else None,
     )
+
+
+def device_environment(n: int) -> dict[str, str]:
+    """Environment of a process that has `n` CPU devices."""
+    count = f"--xla_force_host_platform_device_count={n}"
+    return os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {count}"}
+
+
+def on_devices(n: int, code: str, *args: str) -> Any:
+    """What `code` prints last, as JSON, in a process that has `n` CPU devices.
+
+    A process of its own: jax counts its devices once.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *args],
+        env=device_environment(n),
+        cwd=Path(__file__).resolve().parent.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])

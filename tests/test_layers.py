@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "rram_jax"
 
 FOUNDATION = {"types", "errors", "toml_file", "spice_files", "numerics"}
-PHYSICS = FOUNDATION | {"device", "circuit", "neuron", "chip"}
+PHYSICS = FOUNDATION | {"parallel", "device", "circuit", "neuron", "chip"}
 EVERYTHING = PHYSICS | {"data", "qnn", "ngspice", "run_folder", "doctor", "report"}
 
 # What each folder, and each file beside them, may import of the package.
@@ -18,11 +18,12 @@ LAYERS = {
     "toml_file": {"errors"},
     "spice_files": set(),
     "numerics": {"types", "errors"},
+    "parallel": {"errors"},
     "data": {"types", "errors"},
     "device": FOUNDATION,
     "circuit": FOUNDATION | {"device"},
     "neuron": FOUNDATION | {"device", "circuit"},
-    "chip": FOUNDATION | {"device", "circuit", "neuron"},
+    "chip": FOUNDATION | {"parallel", "device", "circuit", "neuron"},
     "qnn": PHYSICS | {"data"},
     "ngspice": PHYSICS,
     "run_folder": {"errors"},
@@ -100,6 +101,7 @@ def test_the_package_keeps_its_import_order():
         ("report/html.py", "from subprocess import run"),
         ("report/html.py", "from rram_jax.commands.train import train"),
         ("data/idx.py", "from rram_jax.numerics import straight_through"),
+        ("circuit/solver.py", "from rram_jax.parallel import replicate"),
         ("tuning/search.py", ""),
         ("helpers.py", ""),
     ],

@@ -71,6 +71,17 @@ def test_an_unfinished_run_goes_on(tmp_path):
     assert second["jax"] == changed.split()[3]
 
 
+def test_devices_are_told_at_every_start(tmp_path):
+    file = tmp_path / "versions.json"
+    with open_run(tmp_path, "train", CONFIG, devices={"cpu": 1}):
+        pass
+    with open_run(tmp_path, "train", CONFIG, devices={"H100": 2, "cpu": 1}) as run:
+        assert run.changed == ()
+    versions = json.loads(file.read_text())
+    assert versions["devices"] == {"cpu": 1}
+    assert versions["resumed"][0]["devices"] == {"H100": 2, "cpu": 1}
+
+
 def test_a_killed_process_may_leave_a_lock_and_parts(tmp_path):
     (tmp_path / ".lock").touch()
     (tmp_path / ".config.json.x1").touch()

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
+from jax.sharding import PartitionSpec
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import surrogate_chip
@@ -15,6 +16,7 @@ from rram_jax.chip.surrogate import NOISE, network_model, run_network, winner
 from rram_jax.device.card import DeviceCard, DeviceParams
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
+from rram_jax.parallel import AXIS, Device, device_mesh, replicate, split_batch
 
 IMAGES_PER_BLOCK = 1000
 """[-] Images that one matrix product takes: activations stay in the cache's reach."""
@@ -60,6 +62,8 @@ class ChipEvaluator:
     """Counts right answers and ties of one design on one set of images.
 
     Compiled once; spreads, read voltage and RTN pass may change from call to call.
+    Every device takes an equal part of the chips; each chip is counted whole on one of
+    them, so its numbers are the same on any number of devices.
     """
 
     def __init__(
@@ -68,8 +72,12 @@ class ChipEvaluator:
         codes: np.ndarray,
         labels: np.ndarray,
         circuit: str = "map",
+        devices: Sequence[Device] | None = None,
     ):
-        """`codes` uint8 (images, inputs), `labels` (images,)."""
+        """`codes` uint8 (images, inputs), `labels` (images,).
+
+        `devices`: take the chips; None for all that this process has.
+        """
         design.check(circuit)
         if codes.shape[1] != design.network.config.sizes[0]:
             raise InputError(
@@ -87,8 +95,10 @@ class ChipEvaluator:
         codes = np.pad(codes, ((0, pad), (0, 0)))
         # No output is called -2, so padding is never right.
         labels = np.pad(labels.astype(np.int32), (0, pad), constant_values=-2)
-        self._codes = jnp.asarray(codes.reshape(*block, codes.shape[1]))
-        self._labels = jnp.asarray(labels.reshape(block))
+        self.devices = tuple(jax.local_devices() if devices is None else devices)
+        self._mesh = device_mesh(self.devices)
+        codes, labels = codes.reshape(*block, codes.shape[1]), labels.reshape(block)
+        self._images = replicate((codes, labels), self._mesh)
         self._run = jax.jit(self._chips)
 
     def __call__(
@@ -109,19 +119,37 @@ class ChipEvaluator:
         """
         if not chips:
             raise InputError("An evaluation needs 1 chip or more; got none.")
-        right, ties = self._run(
-            jnp.stack([chip_key(seed, chip) for chip in chips]),
+        # As many chips for every device: the last chip fills up.
+        filled = [*chips, *[chips[-1]] * (-len(chips) % len(self.devices))]
+        shared = (
             network_model(design or self.design, self.circuit),
             device,
             jnp.asarray(v_read, jnp.float32),
             jnp.asarray(rtn_pass, jnp.int32),
-            self._codes,
-            self._labels,
         )
-        return np.asarray(right), np.asarray(ties)
+        right, ties = self._run(
+            split_batch(jnp.stack([chip_key(seed, n) for n in filled]), self._mesh),
+            *replicate(shared, self._mesh),
+            *self._images,
+        )
+        return np.asarray(right)[: len(chips)], np.asarray(ties)[: len(chips)]
 
     def _chips(self, keys, *shared):
-        return jax.lax.map(lambda key: self._one(key, *shared), keys)
+        def of_one_device(keys, *shared):
+            return jax.lax.map(lambda key: self._one(key, *shared), keys)
+
+        if len(self.devices) == 1:
+            return of_one_device(keys, *shared)
+        split, whole = PartitionSpec(AXIS), PartitionSpec()
+        places = (split, *(whole for _ in shared))
+        # No checks of what varies between devices: the sums start from a constant.
+        return jax.shard_map(
+            of_one_device,
+            mesh=self._mesh,
+            in_specs=places,
+            out_specs=split,
+            check_vma=False,
+        )(keys, *shared)
 
     def _one(self, key, models, device, v_read, rtn_pass, codes, labels):
         design, circuit = self.design, self.circuit

@@ -24,6 +24,7 @@ from rram_jax.device.card import DeviceCard, load_card
 from rram_jax.device.reset import at_reset
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import load_neuron_card
+from rram_jax.parallel import count_devices
 from rram_jax.qnn.checkpoint import Checkpoint, load_checkpoint
 from rram_jax.report.curve import accuracy_curve_figure
 from rram_jax.run_folder import (
@@ -40,7 +41,7 @@ from rram_jax.run_folder import (
 )
 
 CHUNK = 5
-"""[-] Chips between two writes of chips.csv."""
+"""[-] Chips between two writes of chips.csv, rounded up to as many on every device."""
 
 CHIPS = ("sigma_lrs", "chip", "accuracy", "ties")
 """Columns of chips.csv; accuracy and ties are shares of the images."""
@@ -95,7 +96,7 @@ def evaluate(config: EvaluateCommand) -> Path:
     )
     asked = _resolve(config, checkpoint, dataset, card)
     out = config.out or default_folder("evaluate", shape.name, asked)
-    with open_run(out, "evaluate", asked) as run:
+    with open_run(out, "evaluate", asked, devices=count_devices()) as run:
         if run.state == "finished":
             say_finished(out)
         else:
@@ -248,10 +249,12 @@ def _chunks(
 ) -> Iterator[list[list[float]]]:
     """Rows of chips.csv for the chips that are left, a few at a time."""
     device, v_read = design.device, config.design.v_read
-    for first in range(0, len(left), CHUNK):
-        chips = left[first : first + CHUNK]
+    n_devices = len(evaluator.devices)
+    chunk = -(-CHUNK // n_devices) * n_devices
+    for first in range(0, len(left), chunk):
+        chips = left[first : first + chunk]
         # Always as many chips, so that one program does; the last fills up.
-        filled = chips + chips[-1:] * (CHUNK - len(chips))
+        filled = chips + chips[-1:] * (chunk - len(chips))
         right, ties = evaluator(
             config.seed, filled, device.params(), v_read, design=design
         )

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.helpers import (
     count_calls,
     is_one_sentence,
     neuron_card,
+    on_devices,
     random_network,
     with_slopes,
     write_card,
@@ -24,6 +26,7 @@ from tests.helpers import (
 
 CONFIG = NetworkConfig(sizes=(6, 5, 3), columns_per_output=2)
 DEVICE = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.6)
+JUMPING = dataclasses.replace(DEVICE, rtn_traps_lrs=0.8)
 N = 17
 
 
@@ -128,6 +131,44 @@ def test_chips_are_the_same_in_any_chunk_and_order(circuit, name):
         r, t = run(9, chips, device, 0.2)
         np.testing.assert_array_equal(r, right[places])
         np.testing.assert_array_equal(t, ties[places])
+
+
+ON_FOUR_DEVICES = """
+import dataclasses, json, sys
+import jax
+from rram_jax.chip.config import CircuitConfig
+from rram_jax.chip.evaluate import ChipEvaluator
+from rram_jax.circuit.config import TileConfig
+from tests.chip.test_evaluate import JUMPING, N, _design, _images
+
+assert jax.device_count() == 4
+tile = TileConfig(**json.loads(sys.argv[2]))
+design = _design(CircuitConfig(neuron_card=sys.argv[1], tile=tile))
+assert ChipEvaluator(design, *_images()).devices == tuple(jax.devices())
+told = []
+# Seven chips are no multiple of four, nor ten of three.
+for name, n, chips in (("full", 4, [7, 2, 5, 0, 1, 9, 8]), ("map", 3, range(10))):
+    run = ChipEvaluator(design, *_images(), name, devices=jax.devices()[-n:])
+    counts = run(9, chips, JUMPING.params(), 0.2)
+    told.append([part.tolist() for part in counts])
+print(json.dumps(told))
+"""
+
+
+def test_chips_are_the_same_on_any_number_of_devices(circuit, tmp_path):
+    path = write_card(with_slopes(neuron_card(noise_rms=3e-3), lambda k: 3e2), tmp_path)
+    here = dataclasses.replace(circuit, neuron_card=path)
+    tile = json.dumps(dataclasses.asdict(circuit.tile))
+    told = on_devices(4, ON_FOUR_DEVICES, path, tile)
+    for name, some, found in (
+        ("full", [7, 2, 5, 0, 1, 9, 8], told[0]),
+        ("map", list(range(10)), told[1]),
+    ):
+        run = ChipEvaluator(_design(here), *_images(), name)
+        assert len(run.devices) == 1
+        right, ties = run(9, range(10), JUMPING.params(), 0.2)
+        assert len(set(right.tolist())) > 2
+        assert found == [right[some].tolist(), ties[some].tolist()]
 
 
 def test_full_circuit_has_noise_mismatch_and_rtn(circuit, tmp_path):

@@ -63,6 +63,8 @@ def test_the_numbers_have_their_names(checkpoint, tmp_path, capsys):
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("evaluate-mlp-144-8-10-")
     assert read_metrics(folder) == {"points": [point]}
+    versions = json.loads((folder / "versions.json").read_text())
+    assert versions["devices"] == {"cpu": 1}
     rows = np.array(read_numbers(folder / "chips.csv", CHIPS))
     np.testing.assert_array_equal(rows[:, :2], [[0.05, 0], [0.05, 1], [0.05, 2]])
     summary = summarise(rows[:, 2].tolist())

@@ -5,13 +5,15 @@ import shutil
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.errors import InputError
-from rram_jax.qnn.checkpoint import load_checkpoint, save_network
-from tests.helpers import is_one_sentence, random_network
+from rram_jax.qnn.checkpoint import TrainingStates, load_checkpoint, save_network
+from tests.helpers import is_one_sentence, on_devices, random_network
 
 CONFIG = NetworkConfig(sizes=(9, 5, 4, 3), columns_per_output=2, n_bias=1)
 NETWORK = random_network(1, CONFIG, z_full=(2.5, 1.3, 1 / 3))
@@ -176,3 +178,70 @@ def test_numbers_that_no_network_has(copy):
         with pytest.raises(InputError, match="mlp-9-5-4-3") as error:
             load_checkpoint(copy)
         assert is_one_sentence(error.value)
+
+
+def training_state(seed: int):
+    """Parameters and optimiser moments, as a training keeps them."""
+    kernel = jax.random.normal(jax.random.key(seed), (5, 3), jnp.float32)
+    moments = {"mean": kernel / 7, "count": jnp.asarray(seed, jnp.int32)}
+    return {"kernel": kernel}, moments
+
+
+@jax.jit
+def training_step(state, x):
+    """A step of descent, its sum over the whole batch."""
+    params, moments = state
+    slope = jax.grad(lambda p: jnp.square(x @ p["kernel"]).mean())(params)
+    mean = 0.9 * moments["mean"] + slope["kernel"]
+    params = {"kernel": params["kernel"] - 0.1 * mean}
+    return params, {"mean": mean, "count": moments["count"] + 1}
+
+
+def digits(state) -> list[list[str]]:
+    """Every number of a state, to the last bit."""
+    leaves = jax.tree.leaves(state)
+    return [[float(x).hex() for x in np.ravel(leaf)] for leaf in leaves]
+
+
+def batch():
+    """Eight examples, none like another."""
+    return np.arange(40, dtype=np.float32).reshape(8, 5) / 40
+
+
+RESUME_ON_FOUR = """
+import json, sys
+from pathlib import Path
+import jax
+from rram_jax.parallel import device_mesh, replicate, split_batch
+from rram_jax.qnn.checkpoint import TrainingStates
+from tests.qnn.test_checkpoint import batch, digits, training_state, training_step
+
+mesh = device_mesh()
+assert mesh.size == 4
+with TrainingStates(Path(sys.argv[1])) as states:
+    epoch, state = states.latest(training_state(0))
+    assert epoch == 1
+    found = digits(state)
+    state = training_step(replicate(state, mesh), split_batch(batch(), mesh))
+    for leaf in jax.tree.leaves(state):
+        assert len(leaf.sharding.device_set) == 4 and leaf.is_fully_replicated
+    states.save(2, state)
+print(json.dumps([found, digits(state)]))
+"""
+
+
+def test_a_state_goes_on_with_another_number_of_devices(tmp_path):
+    one = training_state(1)
+    with TrainingStates(tmp_path) as states:
+        states.save(1, one)
+    found, saved = on_devices(4, RESUME_ON_FOUR, str(tmp_path))
+    assert found == digits(one)  # from one to four, to the bit
+    with TrainingStates(tmp_path) as states:
+        epoch, back = states.latest(training_state(0))
+    assert (epoch, digits(back)) == (2, saved)  # and back
+    # The batch's sum is taken in another order: float32 rounding of eight terms.
+    for four, whole in zip(
+        jax.tree.leaves(back), jax.tree.leaves(training_step(one, batch())), strict=True
+    ):
+        np.testing.assert_allclose(four, whole, rtol=1e-5, atol=1e-6)
+    assert digits(back) != digits(one)

@@ -1,0 +1,119 @@
+"""Training beside Adam on bare float32 products: a part of `throughput.py`."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments.benchmarks.comparison import (
+    Comparison,
+    Timing,
+    check,
+    clocks,
+    peak_memory,
+)
+from rram_jax.chip.network import HardwareNetwork
+from rram_jax.data import Dataset, input_codes
+from rram_jax.qnn.config import TrainConfig
+from rram_jax.qnn.train import EpochReport, train
+
+
+def bare_epochs(
+    network: HardwareNetwork, dataset: Dataset, batch: int, seed: int
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Loss, and wall and processor seconds, of epochs of Adam on a bare chain."""
+    codes = input_codes(dataset.train_images, network.config.sizes[0])
+    labels = jnp.asarray(dataset.train_labels, jnp.int32)
+    steps = len(codes) // batch
+    rng = np.random.default_rng(seed)
+    inputs = network.config.sizes[:-1]
+    shapes = [
+        (n, layer.weights.shape[1])
+        for n, layer in zip(inputs, network.layers, strict=True)
+    ]
+    params = [
+        jnp.asarray(rng.standard_normal(s) / s[0] ** 0.5, jnp.float32) for s in shapes
+    ]
+    optimiser = optax.adam(1e-3)
+
+    def loss_of(params, x, y):
+        x = x.astype(jnp.float32) / 15
+        for layer in params[:-1]:
+            x = jnp.clip(x @ layer, 0, 1)
+        z = x @ params[-1]
+        z = z.reshape(len(z), network.config.sizes[-1], -1).sum(-1)
+        return optax.softmax_cross_entropy_with_integer_labels(z, y).mean()
+
+    @jax.jit
+    def epoch(state, codes, labels, order):
+        def step(state, index):
+            params, moments = state
+            loss, gradient = jax.value_and_grad(loss_of)(
+                params, codes[index], labels[index]
+            )
+            update, moments = optimiser.update(gradient, moments, params)
+            return (optax.apply_updates(params, update), moments), loss
+
+        state, losses = jax.lax.scan(step, state, order)
+        return state, losses.mean()
+
+    state, codes = (params, optimiser.init(params)), jnp.asarray(codes)
+    while True:
+        order = rng.permutation(len(codes))[: steps * batch]
+        order = jnp.asarray(order.reshape(steps, batch), jnp.int32)
+        begun = clocks()
+        state, loss = epoch(state, codes, labels, order)
+        loss = float(loss)
+        yield loss, clocks() - begun
+
+
+def training(
+    network: HardwareNetwork,
+    dataset: Dataset,
+    *,
+    sigma_lrs: float,
+    batch: int,
+    repeats: int,
+    seed: int,
+) -> Comparison:
+    """Epochs of `train` against those of the bare chain; validation is in ours.
+
+    After each of our epochs comes one of the bare chain's, outside of our clock.
+    """
+    config = TrainConfig(
+        network=network.config,
+        sigma_lrs=sigma_lrs,
+        epochs=repeats + 1,
+        batch=batch,
+        seed=seed,
+    )
+    bare, bare_losses, bare_seconds = bare_epochs(network, dataset, batch, seed), [], []
+    losses, seconds, begun = [], [], clocks()
+
+    def on_epoch(report: EpochReport):
+        nonlocal begun
+        seconds.append(clocks() - begun)
+        losses.append(report.loss)
+        loss, took = next(bare)
+        bare_losses.append(loss)
+        bare_seconds.append(took)
+        begun = clocks()
+
+    peak = peak_memory(lambda: train(config, dataset, on_epoch=on_epoch))
+    for found in (losses, bare_losses):
+        check(found[-1] < 0.9 * found[0], f"the loss does not fall: {found}")
+    work = len(dataset.train_labels) // batch * batch
+    kind = "hardened" if sigma_lrs else "conventional"
+    return Comparison(
+        name=f"{network.config.name}, {kind} training",
+        # The first epoch of each compiles.
+        ours=_timing(work, seconds[1:], peak),
+        bare=_timing(work, bare_seconds[1:], None),
+    )
+
+
+def _timing(work: int, taken: list[np.ndarray], peak: int | None) -> Timing:
+    wall, cpu = np.transpose(taken).tolist()
+    return Timing(work=work, seconds=tuple(wall), cpu_seconds=tuple(cpu), peak=peak)
