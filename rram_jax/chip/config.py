@@ -42,7 +42,7 @@ class NetworkConfig:
     """[-] Columns strapped into each output of the last layer."""
 
     redundancy: int = 1
-    """[-] Cells in parallel for each: columns stand so many times, strapped together."""
+    """[-] Cells in parallel for each: its column stands so many times, strapped."""
 
     ternary: bool = False
     """Pairs may be off (HRS, HRS), not only +1 and -1."""

@@ -37,6 +37,11 @@ class TrainCommand(TrainConfig):
     )
     """Shape and strategy."""
 
+    design: Annotated[CircuitConfig, arg(name="")] = field(
+        default_factory=CircuitConfig
+    )
+    """The circuit around the cells."""
+
     data_dir: Path | None = None
     """Folder of data sets; by default what RRAM_JAX_DATA names."""
 

@@ -166,21 +166,36 @@ def on_time(
 
 
 def mean_crossing(
-    v_mean: Float[Array, "*batch"], params: NeuronParams
+    v_mean: Float[Array, "*batch"],
+    params: NeuronParams,
+    peak: Float[Array, "*#batch"] | float = 1.0,
 ) -> Float[Array, "*positions"]:
-    """`crossing` from the bit line's mean: the pair compresses that, not each slot.
+    """`crossing` from the bit line's mean over the slots: one number for 15.
 
-    Exact without compression; with it off by what `curve` makes of the differences
-    between slots, some hundredths of a slot at swings of 20 mV.
+    Exact without compression, for which the shape of the staircase is needed: `peak`
+    is the mean of its cube over the cube of its mean (`staircase_peak`).
 
     Args:
-        v_mean: [V] Bit line over the 15 slots, weighted by `slot_weights` (`on_time` over
-            15).
+        v_mean: [V] Bit line's mean over the 15 slots, each by its `slot_weights`
+            (`on_time` over 15).
         params: Scalars, or one value a neuron.
+        peak: [-] 1 for a constant, 2 for a straight fall to nothing.
     """
     v = v_mean + params.v_shift * on_time(jnp.asarray(1.0 * SLOTS), params) / SLOTS
     unit = params.v_full * (1 - params.curve * params.v_full**2)
-    return ramp(SLOTS * v * (1 - params.curve * v * v) / unit, params)
+    current = v * (1 - params.curve * peak * v * v)
+    return ramp(SLOTS * current / unit, params)
+
+
+def staircase_peak(codes: Float[Array, "*batch inputs"]) -> Float[Array, "*batch"]:
+    """[-] Mean cube over cubed mean of a bit line that falls as pulses end.
+
+    As if every input that is still driven counted alike.
+    """
+    slots = jnp.arange(SLOTS, dtype=codes.dtype)
+    on = (codes[..., None] > slots).mean(-2, dtype=codes.dtype)
+    cube = jnp.maximum(on.mean(-1), 1e-6) ** 3
+    return (on**3).mean(-1) / cube
 
 
 def to_counts(

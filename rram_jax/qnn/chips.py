@@ -17,7 +17,7 @@ from rram_jax.qnn.spread import Spread, spread_of
 from rram_jax.qnn.surroundings import Surroundings
 from rram_jax.types import Array, Float, Key
 
-Factors = tuple[Float[Array, "rows cols"], ...]
+Factors = tuple[Float[Array, "_rows _cols"], ...]
 """[-] Of each layer's cells: conductance over the mean of its state."""
 
 
@@ -44,7 +44,7 @@ def mixed(
 
 
 def sample_factors(
-    key: Key, weights: Sequence[Float[Array, "pairs cols"]], device: DeviceParams
+    key: Key, weights: Sequence[Float[Array, "_pairs _cols"]], device: DeviceParams
 ) -> Factors:
     """Draw the cells of one chip for these weights."""
     factors = []
@@ -57,7 +57,7 @@ def sample_factors(
 
 def worst_factors(
     loss: Callable[[Factors], Float[Array, ""]],
-    weights: Sequence[Float[Array, "pairs cols"]],
+    weights: Sequence[Float[Array, "_pairs _cols"]],
     device: DeviceParams,
     distance: float,
 ) -> Factors:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rram_jax.chip.config import NetworkConfig, check_seed
+from rram_jax.chip.config import CircuitConfig, NetworkConfig, check_seed
 from rram_jax.errors import InputError
 
 MAX_DRAWS = 1000
@@ -33,6 +33,9 @@ class TrainConfig:
     circuit: Literal["ideal", "map", "full"] = "map"
     """What training sees besides cells: ideal wires and neurons; wires and drivers;
     also neurons with mismatch and noise, and random telegraph noise."""
+
+    design: CircuitConfig = field(default_factory=CircuitConfig)
+    """Tiles, wires, read levels and neuron card of that circuit."""
 
     sigma_lrs: float = 0.0
     """[-] Spread of ln R_LRS to harden against; 0 trains conventionally, without any

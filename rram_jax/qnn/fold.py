@@ -50,9 +50,7 @@ def fold(
     return _hardware(model, config, codes, z_full, z_shift)
 
 
-def unfinished(
-    model: Mlp, config: NetworkConfig, codes: np.ndarray
-) -> HardwareNetwork:
+def unfinished(model: Mlp, config: NetworkConfig, codes: np.ndarray) -> HardwareNetwork:
     """The network as it stands, its output's range that of the softmax: for wires."""
     z_full = [float(layer.z_full()) for layer in model.layers]
     return _hardware(model, config, codes, z_full, 0.0)

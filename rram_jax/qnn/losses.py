@@ -1,7 +1,6 @@
 """Losses of one batch on one chip, and of several chips together."""
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from rram_jax.types import Array, Float, Integer

@@ -162,7 +162,7 @@ class Mlp(nnx.Module):
         codes: Float[Array, "batch inputs"],
         around: Sequence[Surroundings],
         key: Key | None = None,
-        factors: Sequence[Float[Array, "rows cols"]] | None = None,
+        factors: Sequence[Float[Array, "_rows _cols"]] | None = None,
     ) -> Float[Array, "batch outputs"]:
         """Logits: the output's weighted sums over its softmax scale."""
         z, last = codes, len(self.layers) - 1

@@ -18,7 +18,13 @@ from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.pair import signed_transfer, split
 from rram_jax.device.variability import mean_conductance
 from rram_jax.neuron.mismatch import mismatch_sigma
-from rram_jax.neuron.model import NeuronParams, edge_weight, mean_crossing, on_time
+from rram_jax.neuron.model import (
+    NeuronParams,
+    edge_weight,
+    mean_crossing,
+    on_time,
+    staircase_peak,
+)
 from rram_jax.qnn.spread import Spread, loaded_sums
 from rram_jax.types import Array, Float, register_record
 
@@ -79,7 +85,9 @@ class Neurons:
         activations = on_time(codes + self.pulse_excess * between, params) / SLOTS
         driven = edge_weight((codes > 0).mean(-1, keepdims=True, dtype=codes.dtype))
         edge = params.edge / (SLOTS * params.t_slot) * driven
-        position = mean_crossing(self.v_weight * activations @ matrix + edge, params)
+        v_mean = self.v_weight * activations @ matrix + edge
+        peak = staircase_peak(codes)[:, None]
+        position = mean_crossing(v_mean, params, peak)
         m = self.mismatch
         if trimmed:
             from_mean = position - position.mean(0)

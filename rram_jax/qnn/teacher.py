@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ class Teacher(nnx.Module):
 
     def __init__(self, sizes: tuple[int, ...], *, rngs: nnx.Rngs):
         self.layers = nnx.List(
-            [nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes, sizes[1:], strict=False)]
+            [nnx.Linear(a, b, rngs=rngs) for a, b in pairwise(sizes)]
         )
 
     def __call__(
@@ -90,8 +91,9 @@ def teacher_of(arrays: Sequence[np.ndarray]) -> Teacher:
     """The teacher of kernels and biases, layer by layer."""
     sizes = (arrays[0].shape[0], *(bias.size for bias in arrays[1::2]))
     model = Teacher(sizes, rngs=nnx.Rngs(params=0))
-    for layer, kernel, bias in zip(model.layers, arrays[::2], arrays[1::2], strict=True):
-        layer.kernel[...], layer.bias[...] = jnp.asarray(kernel), jnp.asarray(bias)
+    for k, layer in enumerate(model.layers):
+        layer.kernel[...] = jnp.asarray(arrays[2 * k])
+        layer.bias[...] = jnp.asarray(arrays[2 * k + 1])
     return model
 
 

@@ -166,7 +166,9 @@ class _Bench:
             network = unfinished(model, shape, codes)
         else:
             network = fold(model, shape, codes, around)
-        design = design_network(network, self.card, neurons=circuit == "full")
+        design = design_network(
+            network, self.card, self.config.design, neurons=circuit == "full"
+        )
         return surroundings_of(design, self.spread, circuit)
 
 
