@@ -27,6 +27,7 @@ from rram_jax.commands.config import (
     DoctorCommand,
     EvaluateCommand,
     ExportCommand,
+    TeacherCommand,
     TrainCommand,
     VerifyCommand,
     check_paths,
@@ -36,6 +37,7 @@ from rram_jax.errors import InputError, NgspiceError, NotConvergedError
 
 COMMANDS: dict[str, type] = {
     "demo": DemoCommand,
+    "teacher": TeacherCommand,
     "train": TrainCommand,
     "evaluate": EvaluateCommand,
     "export": ExportCommand,

@@ -41,6 +41,9 @@ class NetworkConfig:
     columns_per_output: int = 4
     """[-] Columns strapped into each output of the last layer."""
 
+    redundancy: int = 1
+    """[-] Cells in parallel for each: its column stands so many times, strapped."""
+
     ternary: bool = False
     """Pairs may be off (HRS, HRS), not only +1 and -1."""
 
@@ -58,17 +61,18 @@ class NetworkConfig:
                 "A network needs sizes like 144-64-10: inputs, one or more hidden"
                 f" layers, outputs; got {'-'.join(map(str, self.sizes))}."
             )
-        if self.columns_per_output < 1 or self.n_bias < 0:
+        if min(self.columns_per_output, self.redundancy) < 1 or self.n_bias < 0:
             raise InputError(
-                "columns_per_output must be 1 or more and n_bias 0 or more; got"
-                f" {self.columns_per_output} and {self.n_bias}."
+                "columns_per_output and redundancy must be 1 or more, n_bias 0 or more;"
+                f" got {self.columns_per_output}, {self.redundancy} and {self.n_bias}."
             )
         for k, (pairs, columns) in enumerate(self.weight_shapes):
             if 2 * pairs * columns > MAX_CELLS:
                 raise InputError(
                     f"A layer may have {MAX_CELLS} cells, two a weight, and layer {k}"
                     f" of {self.name} has more; columns_per_output ="
-                    f" {self.columns_per_output}, n_bias = {self.n_bias}."
+                    f" {self.columns_per_output}, redundancy = {self.redundancy},"
+                    f" n_bias = {self.n_bias}."
                 )
 
     @property
@@ -84,7 +88,8 @@ class NetworkConfig:
     @property
     def columns(self) -> tuple[int, ...]:
         """[-] Columns an output, layer by layer."""
-        return (1,) * (len(self.sizes) - 2) + (self.columns_per_output,)
+        k = self.redundancy
+        return (k,) * (len(self.sizes) - 2) + (k * self.columns_per_output,)
 
     @property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:

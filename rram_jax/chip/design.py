@@ -56,6 +56,9 @@ class NetworkDesign:
     wires: bool
     """False for ideal wires and drivers, which circuit `ideal` demands."""
 
+    neurons: bool
+    """False for ideal neurons, whose full scales no card has to reach."""
+
     def check(self, circuit: str):
         """Check that a circuit's name belongs to this design.
 
@@ -72,7 +75,7 @@ class NetworkDesign:
                 "Circuit 'ideal' takes a design without wires: make it by"
                 " design_network(..., wires=False)."
             )
-        if circuit == "full" and not self.wires:
+        if circuit == "full" and not (self.wires and self.neurons):
             raise InputError(
                 "Circuit 'full' takes a design with wires, whose neurons are the"
                 " card's: make it by design_network(...)."
@@ -85,6 +88,7 @@ def design_network(
     circuit: CircuitConfig | None = None,
     *,
     wires: bool = True,
+    neurons: bool = True,
 ) -> NetworkDesign:
     """Derive every layer's full scale from the nominal array's own transfer.
 
@@ -92,14 +96,15 @@ def design_network(
         network: What is programmed.
         device: Its mean conductances make the nominal array.
         circuit: Read levels, tiles, neurons; the defaults where None.
-        wires: False for ideal wires and drivers.
+        wires: False for ideal wires and drivers; the neurons are then ideal too.
+        neurons: False for ideal neurons behind the wires.
 
     Raises:
         InputError: The neuron card does not reach a layer's full scale, a step of its
             code is below the neuron's noise, or the card's row drivers are asked for
             another swing, resistance or load.
     """
-    circuit = circuit or CircuitConfig()
+    circuit, neurons = circuit or CircuitConfig(), neurons and wires
     card = load_neuron_card(circuit.neuron_card)
     if wires:
         _check_drivers(circuit)
@@ -107,7 +112,12 @@ def design_network(
     layers = []
     for k, layer in enumerate(network.layers):
         last = k == len(network.layers) - 1
-        layers.append(_design_layer(layer, device, circuit, card, last, wires))
+        layer = _design_layer(layer, device, circuit, card, last, wires)
+        if neurons:
+            neuron = with_card(layer.neuron, card)
+            check_noise(neuron, float(card.params(neuron).noise_rms))
+            layer = dataclasses.replace(layer, neuron=neuron)
+        layers.append(layer)
     return NetworkDesign(
         network=network,
         device=device,
@@ -115,6 +125,7 @@ def design_network(
         card=card,
         layers=tuple(layers),
         wires=wires,
+        neurons=neurons,
     )
 
 
@@ -171,9 +182,6 @@ def _design_layer(layer, device, circuit, card, last, wires):
         v_full=circuit.v_read * gain * layer.z_full,
         v_shift=circuit.v_read * gain * layer.z_shift,
     )
-    if wires:
-        neuron = with_card(neuron, card)
-        check_noise(neuron, float(card.params(neuron).noise_rms))
     return LayerDesign(
         layer=layer,
         is_lrs=is_lrs,

@@ -64,6 +64,12 @@ class HardwareNetwork:
                 raise InputError(
                     f"{config.name}: trim pairs are off until a chip is tested."
                 )
+            copies = layer.weights.reshape(shape[0], -1, config.redundancy)
+            if (copies != copies[:, :, :1]).any():
+                raise InputError(
+                    f"{config.name}: of {config.redundancy} cells in parallel all have"
+                    " the same weight."
+                )
             if not layer.z_full > 0:
                 raise InputError(f"{config.name}: z_full must be above 0.")
         patterns = self.trim_patterns

@@ -170,6 +170,16 @@ def mapped_transfer(
 
 
 @jax.jit
+def share_slope(
+    conductance: Float[Array, "rows cols"], attenuation: AttenuationMap
+) -> Float[Array, "rows outputs"]:
+    """[-] Slope of `mapped_transfer` over each cell's wireless share, loads held."""
+    c = conductance.shape[-1] // attenuation.slope.shape[-1]
+    _, _, drop = _parts(conductance, attenuation.r_row, c)
+    return attenuation.slope / (1 + drop)
+
+
+@jax.jit
 def _mapped(conductance, attenuation):
     c = conductance.shape[-1] // attenuation.slope.shape[-1]
     share, load, drop = _parts(conductance, attenuation.r_row, c)

@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 
 from rram_jax.chip.config import CircuitConfig, NetworkConfig, check_seed
 from rram_jax.errors import InputError
-from rram_jax.qnn.config import TrainConfig
+from rram_jax.qnn.config import TeacherConfig, TrainConfig
 
 
 def check_paths(command: Any) -> None:
@@ -37,6 +37,11 @@ class TrainCommand(TrainConfig):
     )
     """Shape and strategy."""
 
+    design: Annotated[CircuitConfig, arg(name="")] = field(
+        default_factory=CircuitConfig
+    )
+    """The circuit around the cells."""
+
     data_dir: Path | None = None
     """Folder of data sets; by default what RRAM_JAX_DATA names."""
 
@@ -46,6 +51,18 @@ class TrainCommand(TrainConfig):
 
     keep_states: bool = False
     """Keep the newest states of the training when it is finished, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherCommand(TeacherConfig):
+    """Train a float network whose answers `train --teacher` learns from."""
+
+    data_dir: Path | None = None
+    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
+    out: Path | None = None
+    """Folder of the teacher; by default runs/teacher-DATA-HASH, so that the same
+    command finds its own run again."""
 
 
 @dataclass(frozen=True, kw_only=True)

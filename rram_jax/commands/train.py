@@ -20,7 +20,7 @@ from rram_jax.commands.terminal import (
 from rram_jax.data import Dataset, load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
-from rram_jax.qnn.checkpoint import save_network
+from rram_jax.qnn.checkpoint import load_teacher, save_network
 from rram_jax.qnn.config import TrainConfig
 from rram_jax.qnn.train import EpochReport
 from rram_jax.qnn.train import train as train_network
@@ -66,6 +66,8 @@ def train(config: TrainCommand) -> Path:
         )
     settings = dataclasses.asdict(config)
     asked = {f.name: settings[f.name] for f in dataclasses.fields(TrainConfig)} | {
+        # Where it lies is no part of it: its digest stands for the folder.
+        "teacher": config.teacher and load_teacher(config.teacher)[1]["teacher_sha256"],
         "device_card": dataclasses.asdict(load_card(config.device)),
         "data_sha256": dataset.sha256,
     }

@@ -35,9 +35,16 @@ def draw_mismatch(
         Pelgrom, Duinmaijer, Welbers, "Matching properties of MOS transistors", IEEE
         JSSC 24 (1989), 10.1109/JSSC.1989.572629: sigma = A_VT / sqrt(W L).
     """
+    sigma = mismatch_sigma(config, card)
+    return sigma * jax.random.normal(key, (n, len(sigma)), jnp.float32)
+
+
+def mismatch_sigma(
+    config: NeuronConfig, card: NeuronCard
+) -> Float[Array, " transistors"]:
+    """[V] Standard deviation of each threshold shift, as `config.mismatched` orders."""
     sigma = [card.mismatch.a_vt / math.sqrt(area) for area in gate_areas(config)]
-    shape = (n, len(sigma))
-    return jnp.asarray(sigma, jnp.float32) * jax.random.normal(key, shape, jnp.float32)
+    return jnp.asarray(sigma, jnp.float32)
 
 
 def position_shift(

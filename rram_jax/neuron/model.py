@@ -150,6 +150,54 @@ def crossing(
     return ramp((slot_weights(params) * current).sum(-1) / unit, params)
 
 
+def on_time(
+    widths: Float[Array, "*batch"], params: NeuronParams
+) -> Float[Array, "*batch"]:
+    """[slots] Current that pulses from slot 0 on, `widths` slots wide, leave on C_int.
+
+    `slot_weights` summed over a pulse, and smooth in its width; one number for a layer,
+    so leak and ramp_advance must be scalars.
+    """
+    a = params.leak * params.t_slot
+    start = jnp.exp(-a * (SLOTS + 0.5 - params.ramp_advance))
+    # Where nothing leaks the quotient would be 0 / 0.
+    safe = jnp.maximum(a, 1e-6)
+    return start * jnp.expm1(safe * widths) / jnp.expm1(safe)
+
+
+def mean_crossing(
+    v_mean: Float[Array, "*batch"],
+    params: NeuronParams,
+    peak: Float[Array, "*#batch"] | float = 1.0,
+) -> Float[Array, "*positions"]:
+    """`crossing` from the bit line's mean over the slots: one number for 15.
+
+    Exact without compression, for which the shape of the staircase is needed: `peak`
+    is the mean of its cube over the cube of its mean (`staircase_peak`).
+
+    Args:
+        v_mean: [V] Bit line's mean over the 15 slots, each by its `slot_weights`
+            (`on_time` over 15).
+        params: Scalars, or one value a neuron.
+        peak: [-] 1 for a constant, 2 for a straight fall to nothing.
+    """
+    v = v_mean + params.v_shift * on_time(jnp.asarray(1.0 * SLOTS), params) / SLOTS
+    unit = params.v_full * (1 - params.curve * params.v_full**2)
+    current = v * (1 - params.curve * peak * v * v)
+    return ramp(SLOTS * current / unit, params)
+
+
+def staircase_peak(codes: Float[Array, "*batch inputs"]) -> Float[Array, "*batch"]:
+    """[-] Mean cube over cubed mean of a bit line that falls as pulses end.
+
+    As if every input that is still driven counted alike.
+    """
+    slots = jnp.arange(SLOTS, dtype=codes.dtype)
+    on = (codes[..., None] > slots).mean(-2, dtype=codes.dtype)
+    cube = jnp.maximum(on.mean(-1), 1e-6) ** 3
+    return (on**3).mean(-1) / cube
+
+
 def to_counts(
     position: Float[Array, "*batch"], config: NeuronConfig
 ) -> Float[Array, "*batch"]:

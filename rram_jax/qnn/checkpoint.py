@@ -8,6 +8,7 @@ A checkpoint is a folder that explains itself:
     states/          states of the training, to resume from (orbax)
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from rram_jax.errors import InputError
 from rram_jax.toml_file import check_record
 
 MAX_CONFIG_BYTES = 1_000_000
+
+MAX_TEACHER_LAYERS = 12
 
 
 class TrainingStates:
@@ -163,6 +166,57 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         config=config,
         metrics=metrics,
     )
+
+
+def save_teacher(folder: Path, arrays: list[np.ndarray]):
+    """Write `folder`/teacher: kernel and bias of every layer."""
+    named = {f"array_{k}": array for k, array in enumerate(arrays)}
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save((folder / "teacher").resolve(), named)
+    (folder / "teacher" / "commit_success.txt").unlink(missing_ok=True)
+
+
+def load_teacher(folder: str | Path) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """Kernels and biases of a teacher, and the metrics of its training.
+
+    Raises:
+        InputError: There is no finished teacher, or its arrays are not those that its
+            metrics tell of.
+    """
+    folder = Path(folder)
+    if not (folder / "metrics.json").is_file() or not (folder / "teacher").is_dir():
+        raise InputError(
+            f"{folder} is no teacher: it needs teacher/ and metrics.json; give the"
+            " folder of a finished `rram-jax teacher` run."
+        )
+    metrics = read_json(folder / "metrics.json")
+    sizes = metrics.get("sizes")
+    if (
+        not isinstance(sizes, list)
+        or not 3 <= len(sizes) <= MAX_TEACHER_LAYERS
+        or not all(isinstance(n, int) and 1 <= n <= 10**5 for n in sizes)
+    ):
+        raise InputError(f"{folder / 'metrics.json'} does not tell a teacher's sizes.")
+    like: dict[str, tuple[Any, Any]] = {}
+    for a, b in zip(sizes, sizes[1:], strict=False):
+        for shape in ((a, b), (b,)):
+            like[f"array_{len(like)}"] = (shape, np.float32)
+    arrays = _restore(folder / "teacher", like)
+    ordered = [arrays[name] for name in like]
+    if metrics.get("teacher_sha256") != teacher_sha256(ordered):
+        raise InputError(
+            f"{folder} was altered after training: the digest of its teacher is not"
+            " the teacher_sha256 in its metrics.json."
+        )
+    return ordered, metrics
+
+
+def teacher_sha256(arrays: list[np.ndarray]) -> str:
+    """Digest of a teacher's numbers."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+    return digest.hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:

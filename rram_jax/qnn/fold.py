@@ -1,5 +1,7 @@
 """From the trained model to the network in hardware form."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from rram_jax.circuit.encode import SLOTS
 from rram_jax.errors import InputError
 from rram_jax.qnn.model import LOGIT_RANGE, Mlp
 from rram_jax.qnn.quantize import activation
-from rram_jax.qnn.spread import Spread
+from rram_jax.qnn.surroundings import Surroundings
 
 LOWEST_WINNER = 0.001
 """[-] Quantile of the winners' sums from which the output's ramp reaches."""
@@ -27,7 +29,10 @@ CLOCKS = 4
 
 
 def fold(
-    model: Mlp, config: NetworkConfig, codes: np.ndarray, spread: Spread
+    model: Mlp,
+    config: NetworkConfig,
+    codes: np.ndarray,
+    around: Sequence[Surroundings],
 ) -> HardwareNetwork:
     """Take signs and scales; choose the output's range so that fewest images tie.
 
@@ -36,18 +41,32 @@ def fold(
         config: Its shape.
         codes: Input codes (images, inputs) on which sums are taken; training or
             validation images, never test images.
-        spread: Of the cells that the network is trained for.
+        around: What the layers see of the circuit; the sums have its noise.
     """
-    key = jax.random.key(0)
-    z = jnp.asarray(codes, jnp.float32)
-    for k, layer in enumerate(list(model.layers)[:-1]):
-        sums = layer(z, spread, jax.random.fold_in(key, k))
-        z = activation(SLOTS * sums / layer.z_full())
-    output = model.layers[-1]
-    low, high = output_range(np.asarray(output(z, spread, key)))
+    low, high = output_range(np.asarray(_sums(model, codes, around)))
     z_shift = max(0.0, -low)
     z_full = [float(layer.z_full()) for layer in model.layers]
     z_full[-1] = high + z_shift
+    return _hardware(model, config, codes, z_full, z_shift)
+
+
+def unfinished(model: Mlp, config: NetworkConfig, codes: np.ndarray) -> HardwareNetwork:
+    """The network as it stands, its output's range that of the softmax: for wires."""
+    z_full = [float(layer.z_full()) for layer in model.layers]
+    return _hardware(model, config, codes, z_full, 0.0)
+
+
+def _sums(model, codes, around):
+    """Weighted sums (images, outputs) of the outputs."""
+    key, z = jax.random.key(0), jnp.asarray(codes, jnp.float32)
+    for k, layer in enumerate(list(model.layers)[:-1]):
+        sums = layer(z, around[k], jax.random.fold_in(key, k))
+        z = activation(SLOTS * sums / layer.z_full())
+    return model.layers[-1](z, around[-1], key)
+
+
+def _hardware(model, config, codes, z_full, z_shift):
+    output = model.layers[-1]
     layers = tuple(
         Layer(
             weights=np.asarray(layer.weights(), np.int8),

@@ -10,13 +10,23 @@ References:
     trick", NeurIPS 2015, arXiv:1506.02557.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 
 from rram_jax.device.card import DeviceParams
-from rram_jax.device.variability import conductance_variance, mean_conductance
+from rram_jax.device.rtn import frozen_rtn, sample_traps
+from rram_jax.device.variability import (
+    conductance_variance,
+    mean_conductance,
+    sample_resistance,
+)
 from rram_jax.types import Array, Float, register_record
+
+RTN_CELLS = 20_000
+"""[-] Cells of each state that the variance of RTN is taken from."""
 
 
 @register_record
@@ -27,10 +37,10 @@ class Spread:
     mean_hrs: Float[Array, ""]
     """[-] Mean HRS conductance over mean LRS conductance."""
 
-    var_lrs: Float[Array, ""]
+    var_lrs: Float[Array, "*#batch"]
     """[-] Variance of the LRS conductance over its squared mean."""
 
-    var_hrs: Float[Array, ""]
+    var_hrs: Float[Array, "*#batch"]
     """[-] Variance of the HRS conductance over the squared mean of the LRS."""
 
     def load(self, off: Float[Array, "*outputs"]) -> Float[Array, "*outputs"]:
@@ -40,6 +50,10 @@ class Spread:
         """
         h = self.mean_hrs
         return 1 - off * (1 - 2 * h / (1 + h))
+
+    def volts_per_weight(self, pairs: int) -> Float[Array, ""]:
+        """[V/V] What a weight of 1 takes of the read voltage; `pairs` an output."""
+        return (1 - self.mean_hrs) / (1 + self.mean_hrs) / pairs
 
 
 def spread_of(device: DeviceParams) -> Spread:
@@ -53,11 +67,42 @@ def spread_of(device: DeviceParams) -> Spread:
     )
 
 
+def with_rtn(spread: Spread, device: DeviceParams) -> Spread:
+    """The spread with that of frozen random telegraph noise, from sampled cells."""
+    cell_key, trap_key, state_key = jax.random.split(jax.random.key(0), 3)
+    is_lrs = jnp.arange(2 * RTN_CELLS) < RTN_CELLS
+    r = sample_resistance(cell_key, is_lrs, device)
+    factor = frozen_rtn(state_key, sample_traps(trap_key, r, is_lrs, device))
+    share = (1 / factor).reshape(2, RTN_CELLS)
+    relative = share.var(1) / share.mean(1) ** 2
+    mean = jnp.stack([jnp.ones_like(spread.mean_hrs), spread.mean_hrs])
+    added = relative * (jnp.stack([spread.var_lrs, spread.var_hrs]) + mean**2)
+    return dataclasses.replace(
+        spread, var_lrs=spread.var_lrs + added[0], var_hrs=spread.var_hrs + added[1]
+    )
+
+
+def loaded_sums(
+    weights: Float[Array, "pairs cols"], columns: int, spread: Spread
+) -> Float[Array, "pairs outputs"]:
+    """Weights summed over the columns of each output, over the load of its off pairs.
+
+    The load passes no gradient on.
+    """
+
+    def outputs(x):
+        return x.reshape(*x.shape[:-1], -1, columns).sum(-1)
+
+    off = outputs((1 - jnp.abs(weights)).sum(0)) / (columns * len(weights))
+    return outputs(weights) / spread.load(jax.lax.stop_gradient(off))
+
+
 def spread_variance(
     z: Float[Array, "*batch"],
     energy: Float[Array, "*#batch"],
     pairs: int,
     spread: Spread,
+    on: Float[Array, "*#batch"] | float = 1.0,
 ) -> Float[Array, "*batch"]:
     """Variance of a pre-activation z over programming draws, first order.
 
@@ -68,12 +113,12 @@ def spread_variance(
         var = [(E + N r^2) (v_L + v_H) - 2 r z (v_L - v_H)] / (1 - h)^2
 
     where E is the sum of the squared activations, v the variances and h the mean HRS,
-    all over the mean LRS conductance. Off pairs count like binary ones here, which
-    overstates their share.
+    all over the mean LRS conductance. Where a share `on` of E is that of pairs that are
+    not off, (v_L + v_H) is `on` v_L + (2 - `on`) v_H.
     """
     h = spread.mean_hrs
     r = (1 - h) / (1 + h) * z / pairs
-    both = spread.var_lrs + spread.var_hrs
+    both = on * spread.var_lrs + (2 - on) * spread.var_hrs
     difference = spread.var_lrs - spread.var_hrs
     variance = (energy + pairs * r * r) * both - 2 * r * z * difference
     # A dark image has none, and the square root of nothing has no gradient.

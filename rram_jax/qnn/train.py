@@ -12,21 +12,28 @@ import numpy as np
 import optax
 from flax import nnx
 
+from rram_jax.chip.design import design_network
 from rram_jax.chip.network import HardwareNetwork
 from rram_jax.chip.surrogate import NOISE
 from rram_jax.data.augment import augment
 from rram_jax.data.codes import input_codes
 from rram_jax.data.datasets import Dataset
-from rram_jax.device.card import load_card
+from rram_jax.device.card import DeviceParams, load_card
 from rram_jax.errors import InputError
-from rram_jax.qnn.checkpoint import TrainingStates
+from rram_jax.qnn.checkpoint import TrainingStates, load_teacher
 from rram_jax.qnn.config import TrainConfig
-from rram_jax.qnn.fold import fold
+from rram_jax.qnn.fold import fold, unfinished
 from rram_jax.qnn.model import Mlp
-from rram_jax.qnn.spread import Spread, spread_of
+from rram_jax.qnn.objective import objective
+from rram_jax.qnn.spread import spread_of, with_rtn
+from rram_jax.qnn.surroundings import Surroundings, surroundings_of
+from rram_jax.qnn.teacher import answers, teacher_of
 
 LATENT_LIMIT = 1.2
 """[-] Latent weights are held within this, so that they can still change sign."""
+
+MAPS = 10
+"""[-] Times that wires and neurons are solved again for the weights as they stand."""
 
 FOLD_IMAGES = 10_000
 """[-] Training images on which the output's range is set."""
@@ -86,35 +93,42 @@ def train(
             f" needs {kinds} outputs or more; {config.network.name} has"
             f" {config.network.sizes[-1]}."
         )
-    device = dataclasses.replace(
-        load_card(config.device), sigma_lrs=float(config.sigma_lrs)
-    )
-    spread = spread_of(device.params())
+    teacher = None
+    if config.teacher is not None:
+        teacher = partial(answers, teacher_of(load_teacher(config.teacher)[0]))
+    bench = _Bench(config)
     model = Mlp(config.network, rngs=nnx.Rngs(params=config.seed))
     graph, params = nnx.split(model)
     optimiser = optax.adam(
         optax.cosine_decay_schedule(config.learning_rate, steps * config.epochs)
     )
-    state = (params, optimiser.init(params))
-    run_epoch = partial(
-        _run_epoch, graph, optimiser, spread, hardened=config.sigma_lrs > 0
-    )
+    seen = input_codes(dataset.train_images[:FOLD_IMAGES], n_inputs)
+    around = bench.around(model, seen)
+    state = (params, optimiser.init(params), around)
+    run_epoch = partial(_run_epoch, graph, optimiser, config, bench.params)
     # Chips of the same seed fold in their number instead.
     noise_key = jax.random.fold_in(jax.random.key(config.seed), NOISE)
+    taught = None if teacher is None else teacher(dataset.train_images)
     with TrainingStates(states) as kept:
         start, state = kept.latest(state)
         if start:
             on_resume(start)
         for epoch in range(start, config.epochs):
+            params, moments, around = state
+            if epoch and epoch % bench.epochs == 0:
+                around = bench.around(nnx.merge(graph, params), seen)
             rng = np.random.default_rng([config.seed, epoch])
             if config.augment:
                 images = augment(rng, dataset.train_images)
                 codes = input_codes(images, n_inputs)
+                taught = None if teacher is None else teacher(images)
             order = rng.permutation(len(codes))[: steps * config.batch]
             order = jnp.asarray(order.reshape(steps, config.batch), jnp.int32)
             key = jax.random.fold_in(noise_key, epoch)
-            state, loss = run_epoch(state, jnp.asarray(codes), labels, order, key)
-            logits = _logits(graph, state[0], held_out, spread)
+            batches = (jnp.asarray(codes), labels, taught)
+            learned, loss = run_epoch((params, moments), around, batches, order, key)
+            state = (*learned, around)
+            logits = _logits(graph, state[0], held_out, around)
             right = np.asarray(logits).argmax(-1) == dataset.validation_labels
             on_epoch(
                 EpochReport(
@@ -124,33 +138,72 @@ def train(
             # Last, so that what was told of an epoch is never behind its state.
             kept.save(epoch + 1, state)
     model = nnx.merge(graph, state[0])
-    seen = input_codes(dataset.train_images[:FOLD_IMAGES], n_inputs)
-    return fold(model, config.network, seen, spread)
+    return fold(model, config.network, seen, bench.around(model, seen))
+
+
+class _Bench:
+    """Card and circuit that a network is trained for."""
+
+    def __init__(self, config: TrainConfig):
+        top = config.sigma_lrs_max
+        sigma = config.sigma_lrs if top is None else (config.sigma_lrs + top) / 2
+        self.card = dataclasses.replace(load_card(config.device), sigma_lrs=sigma)
+        self.params = self.card.params()
+        self.spread = spread_of(self.params)
+        self.config = config
+        if config.circuit == "full":
+            self.spread = with_rtn(self.spread, self.params)
+        self.epochs = max(1, config.epochs // MAPS)
+
+    def around(self, model: Mlp, codes: np.ndarray) -> tuple[Surroundings, ...]:
+        """What the model's layers see of the circuit, as its weights stand."""
+        shape, circuit = self.config.network, self.config.circuit
+        ideal = Surroundings(spread=self.spread, lines=None, neurons=None)
+        around = (ideal,) * len(model.layers)
+        if circuit == "ideal":
+            return around
+        if circuit == "map":
+            network = unfinished(model, shape, codes)
+        else:
+            network = fold(model, shape, codes, around)
+        design = design_network(
+            network, self.card, self.config.design, neurons=circuit == "full"
+        )
+        return surroundings_of(design, self.spread, circuit)
 
 
 @partial(jax.jit, static_argnames="graph")
-def _logits(graph, params, codes, spread):
-    return nnx.merge(graph, params)(codes.astype(jnp.float32), spread)
+def _logits(graph, params, codes, around):
+    return nnx.merge(graph, params)(codes.astype(jnp.float32), around)
 
 
 @partial(
-    jax.jit, static_argnames=("graph", "optimiser", "hardened"), donate_argnames="state"
+    jax.jit,
+    static_argnames=("graph", "optimiser", "config"),
+    donate_argnames="state",
 )
 def _run_epoch(
-    graph, optimiser, spread: Spread, state, codes, labels, order, key, *, hardened
+    graph,
+    optimiser,
+    config: TrainConfig,
+    device: DeviceParams,
+    state,
+    around,
+    data,
+    order,
+    key,
 ):
     """One epoch as a scan over batches; returns the state and the mean loss."""
 
-    def loss_of(params, x, y, key):
-        model = nnx.merge(graph, params)
-        logits = model(x.astype(jnp.float32), spread, key if hardened else None)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+    def loss_of(params, index, key):
+        codes, labels, answers = jax.tree.map(lambda x: x[index], data)
+        batch = (codes.astype(jnp.float32), labels, answers)
+        return objective(nnx.merge(graph, params), batch, around, device, key, config)
 
     def step(state, item):
         (params, moments), (index, k) = state, item
-        loss, gradient = jax.value_and_grad(loss_of)(
-            params, codes[index], labels[index], jax.random.fold_in(key, k)
-        )
+        key_k = jax.random.fold_in(key, k)
+        loss, gradient = jax.value_and_grad(loss_of)(params, index, key_k)
         update, moments = optimiser.update(gradient, moments, params)
         params = optax.apply_updates(params, update)
         return (_hold_latents(params), moments), loss

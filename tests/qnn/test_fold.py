@@ -30,6 +30,7 @@ from rram_jax.qnn.fold import HIGHEST_WINNER, fold, output_range
 from rram_jax.qnn.model import Mlp
 from rram_jax.qnn.quantize import activation
 from rram_jax.qnn.spread import spread_of
+from rram_jax.qnn.surroundings import Surroundings
 from tests.helpers import is_one_sentence, neuron_card, write_card
 
 # Cells without spread: then a chip's cells are the nominal ones.
@@ -65,19 +66,25 @@ def _trained(config, digits, folder, monkeypatch):
         device=write_card(CELLS, folder),
         epochs=2,
         learning_rate=0.01,
+        circuit="ideal",
         seed=1,
     )
     network = train_module.train(settings, digits)
     return models[0], network
 
 
-def _training_form(model, codes, spread):
+def _training_form(model, codes, around):
     """Codes of every hidden layer and weighted sums of the outputs."""
     hidden = []
-    for layer in list(model.layers)[:-1]:
-        codes = activation(15 * layer(codes, spread, None) / layer.z_full())
+    for own, layer in zip(around[:-1], list(model.layers)[:-1], strict=True):
+        codes = activation(15 * layer(codes, own, None) / layer.z_full())
         hidden.append(np.asarray(codes))
-    return hidden, np.asarray(model.layers[-1](codes, spread, None))
+    return hidden, np.asarray(model.layers[-1](codes, around[-1], None))
+
+
+def _ideal(layers):
+    own = Surroundings(spread=spread_of(CELLS.params()), lines=None, neurons=None)
+    return (own,) * layers
 
 
 def _hardware_form(design, chip, codes):
@@ -100,10 +107,10 @@ def test_training_form_and_hardware_form_agree_image_for_image(
     weights = network.layers[0].weights
     assert (weights[:144] == 0).any() == config.ternary
     codes = jnp.asarray(input_codes(digits.test_images, 144), jnp.float32)
-    spread = spread_of(CELLS.params())
-    hidden, z = _training_form(model, codes, spread)
+    around = _ideal(len(network.layers))
+    hidden, z = _training_form(model, codes, around)
     # Something was learned, and the codes are alive.
-    logits = np.asarray(model(codes, spread))
+    logits = np.asarray(model(codes, around))
     assert (logits.argmax(1) == digits.test_labels).mean() > 0.6
     assert 0.1 < ((hidden[-1] > 0) & (hidden[-1] < 15)).mean()
 
@@ -141,13 +148,13 @@ def _untrained(config):
 
 def test_scales_and_weights_are_the_models(digits):
     config = NetworkConfig(sizes=(144, 9, 10), columns_per_output=3, n_bias=2)
-    model, spread = _untrained(config), spread_of(CELLS.params())
+    model, around = _untrained(config), _ideal(len(config.columns))
     # Three quarters of the output's pairs negative: some winners lie below zero.
     latent = model.layers[-1].latent[...]
     model.layers[-1].latent[...] = jnp.where(latent < 0.12, -abs(latent), latent)
     codes = input_codes(digits.validation_images, 144)
-    network = fold(model, config, codes, spread)
-    _, z = _training_form(model, jnp.asarray(codes, jnp.float32), spread)
+    network = fold(model, config, codes, around)
+    _, z = _training_form(model, jnp.asarray(codes, jnp.float32), around)
     hidden, output = network.layers
     assert hidden.z_full == float(model.layers[0].z_full())
     assert hidden.z_shift == 0.0
@@ -161,7 +168,7 @@ def test_scales_and_weights_are_the_models(digits):
         np.testing.assert_array_equal(layer.weights, trained.weights())
         assert layer.weights.dtype == np.int8
     # Logits per weighted sum, as the training had them.
-    logits = np.asarray(model(jnp.asarray(codes[:9], jnp.float32), spread))
+    logits = np.asarray(model(jnp.asarray(codes[:9], jnp.float32), around))
     np.testing.assert_allclose(network.logit_scale * z[:9], logits, rtol=1e-5)
 
 
@@ -210,8 +217,8 @@ def test_a_network_that_knows_one_answer_only():
 
 def test_jit_of_the_training_form_gives_the_same_codes(digits):
     config = NETWORKS["two hidden layers"]
-    model, spread = _untrained(config), spread_of(CELLS.params())
+    model, around = _untrained(config), _ideal(len(config.columns))
     codes = jnp.asarray(input_codes(digits.validation_images, 144), jnp.float32)
-    logits = model(codes, spread)
-    jitted = jax.jit(lambda x: model(x, spread))(codes)
+    logits = model(codes, around)
+    jitted = jax.jit(lambda x: model(x, around))(codes)
     np.testing.assert_allclose(jitted, logits, rtol=1e-5, atol=1e-5)

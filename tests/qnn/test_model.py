@@ -11,9 +11,11 @@ from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance
 from rram_jax.qnn.model import LOGIT_RANGE, Mlp, SignedDense
 from rram_jax.qnn.spread import spread_of, spread_variance
+from rram_jax.qnn.surroundings import Surroundings
 
 CARD = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.3)
 SPREAD = spread_of(CARD.params())
+AROUND = Surroundings(spread=SPREAD, lines=None, neurons=None)
 CONFIG = NetworkConfig(sizes=(9, 7, 3), columns_per_output=4, n_bias=2)
 
 
@@ -41,7 +43,7 @@ def test_pre_activation_is_that_of_the_cells(ternary):
     assert (weights[:-2] == 0).any() == ternary
     assert (weights[-2:] == 0).any()  # bias pairs may be off in any network
     codes = _codes(5, 7)
-    z = np.asarray(layer(codes, SPREAD, None))
+    z = np.asarray(layer(codes, AROUND, None))
     g_on, g_off = np.asarray(
         mean_conductance(jnp.asarray([True, False]), CARD.params()), float
     )
@@ -57,9 +59,9 @@ def test_pre_activation_is_that_of_the_cells(ternary):
 
 def test_noise_has_the_variance_of_the_spread():
     layer, codes = _layer(CONFIG), _codes(2, 7)
-    z = layer(codes, SPREAD, None)
+    z = layer(codes, AROUND, None)
     keys = jax.random.split(jax.random.key(5), 20_000)
-    noisy = np.asarray(jax.vmap(lambda k: layer(codes, SPREAD, k))(keys), float)
+    noisy = np.asarray(jax.vmap(lambda k: layer(codes, AROUND, k))(keys), float)
     x = np.c_[np.asarray(codes), np.full((2, 2), 15.0)] / 15
     energy = jnp.asarray(4 * (x**2).sum(1, keepdims=True), jnp.float32)
     variance = np.asarray(spread_variance(z, energy, 9 * 4, SPREAD), float)
@@ -78,13 +80,13 @@ def test_layers_draw_noise_of_their_own():
     config = NetworkConfig(sizes=(9, 7, 7, 3), columns_per_output=2)
     model = Mlp(config, rngs=nnx.Rngs(params=0))
     codes, key = _codes(4, 9), jax.random.key(1)
-    logits = model(codes, SPREAD, key)
-    np.testing.assert_array_equal(model(codes, SPREAD, key), logits)
-    assert (np.asarray(model(codes, SPREAD, jax.random.key(2)) != logits)).any()
+    logits = model(codes, (AROUND,) * 3, key)
+    np.testing.assert_array_equal(model(codes, (AROUND,) * 3, key), logits)
+    assert (np.asarray(model(codes, (AROUND,) * 3, jax.random.key(2)) != logits)).any()
     # Layer k's key is the k-th fold of the model's: by hand, layer after layer.
     hidden = codes
     for k, layer in enumerate(model.layers):
-        z = layer(hidden, SPREAD, jax.random.fold_in(key, k))
+        z = layer(hidden, AROUND, jax.random.fold_in(key, k))
         hidden = jnp.clip(jnp.ceil(15 * z / layer.z_full() - 0.5), 0, 15)
     scaled = LOGIT_RANGE * z / model.layers[-1].z_full()
     np.testing.assert_allclose(logits, scaled, rtol=1e-5)
@@ -94,7 +96,7 @@ def test_gradients_reach_every_parameter():
     model = Mlp(CONFIG, rngs=nnx.Rngs(params=0))
 
     def loss(model):
-        logits = model(_codes(30, 9), SPREAD, jax.random.key(0))
+        logits = model(_codes(30, 9), (AROUND,) * 2, jax.random.key(0))
         return jnp.square(logits - 1).mean()
 
     gradient = nnx.grad(loss)(model)
@@ -113,5 +115,5 @@ def test_first_guess_leaves_hidden_codes_on_the_scale():
         model = Mlp(NetworkConfig(sizes=sizes), rngs=nnx.Rngs(params=0))
         layer = model.layers[0]
         codes = _codes(100, sizes[0])
-        position = np.asarray(15 * layer(codes, SPREAD, None) / layer.z_full())
+        position = np.asarray(15 * layer(codes, AROUND, None) / layer.z_full())
         assert ((position > 0.5) & (position < 14.5)).mean() > 0.3
