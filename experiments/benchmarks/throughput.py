@@ -43,6 +43,9 @@ from rram_jax.qnn.checkpoint import load_checkpoint
 SPREAD = 0.3
 """[-] Of ln R_LRS, in evaluation and in hardened training."""
 
+TRAININGS = ((0.0, "ideal"), (SPREAD, "ideal"), (SPREAD, "map"), (SPREAD, "full"))
+"""Spread and circuit of the trainings that are timed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
@@ -185,11 +188,12 @@ def compared(settings: Benchmark) -> Iterator[Comparison]:
             if circuit in settings.parts:
                 yield evaluation(settings, network, dataset, circuit)
         if "training" in settings.parts:
-            for sigma_lrs in (0.0, SPREAD):
+            for sigma_lrs, circuit in TRAININGS:
                 yield training(
                     network,
                     few,
                     sigma_lrs=sigma_lrs,
+                    circuit=circuit,
                     batch=settings.batch,
                     repeats=settings.repeats,
                     seed=settings.seed,

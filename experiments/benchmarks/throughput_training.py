@@ -1,4 +1,4 @@
-"""Training beside Adam on bare float32 products: a part of `throughput.py`."""
+"""Training beside a bare loop over the same network: a part of `throughput.py`."""
 
 from collections.abc import Iterator
 
@@ -20,30 +20,47 @@ from rram_jax.qnn.config import TrainConfig
 from rram_jax.qnn.train import EpochReport, train
 
 
+def _sign(latent):
+    """Binary weights, with the slope of the clipped latent."""
+    soft = jnp.clip(latent, -1, 1)
+    return soft + jax.lax.stop_gradient(jnp.where(latent >= 0, 1.0, -1.0) - soft)
+
+
+def _round(x):
+    """Activations 0, 1/15 .. 1, with the slope of the clip."""
+    soft = jnp.clip(x, 0, 1)
+    return soft + jax.lax.stop_gradient(jnp.round(15 * soft) / 15 - soft)
+
+
 def bare_epochs(
     network: HardwareNetwork, dataset: Dataset, batch: int, seed: int
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Loss, and wall and processor seconds, of epochs of Adam on a bare chain."""
+    """Loss, and wall and processor seconds, of epochs of a bare jitted optax loop.
+
+    The same quantised network, without anything around it.
+    """
     codes = input_codes(dataset.train_images, network.config.sizes[0])
     labels = jnp.asarray(dataset.train_labels, jnp.int32)
     steps = len(codes) // batch
     rng = np.random.default_rng(seed)
     inputs = network.config.sizes[:-1]
-    shapes = [
-        (n, layer.weights.shape[1])
-        for n, layer in zip(inputs, network.layers, strict=True)
-    ]
     params = [
-        jnp.asarray(rng.standard_normal(s) / s[0] ** 0.5, jnp.float32) for s in shapes
+        (
+            jnp.asarray(rng.uniform(-0.25, 0.25, (n, layer.weights.shape[1])), "f4"),
+            jnp.asarray(np.log(0.75 * (n * layer.columns_per_output) ** 0.5), "f4"),
+        )
+        for n, layer in zip(inputs, network.layers, strict=True)
     ]
     optimiser = optax.adam(1e-3)
 
     def loss_of(params, x, y):
         x = x.astype(jnp.float32) / 15
-        for layer in params[:-1]:
-            x = jnp.clip(x @ layer, 0, 1)
-        z = x @ params[-1]
-        z = z.reshape(len(z), network.config.sizes[-1], -1).sum(-1)
+        for latent, log_z in params[:-1]:
+            x = _round(x @ _sign(latent) / jnp.exp(log_z))
+        latent, log_z = params[-1]
+        outputs = network.config.sizes[-1]
+        weights = _sign(latent).reshape(len(latent), outputs, -1).sum(-1)
+        z = 4 * x @ weights / jnp.exp(log_z)
         return optax.softmax_cross_entropy_with_integer_labels(z, y).mean()
 
     @jax.jit
@@ -54,7 +71,9 @@ def bare_epochs(
                 params, codes[index], labels[index]
             )
             update, moments = optimiser.update(gradient, moments, params)
-            return (optax.apply_updates(params, update), moments), loss
+            params = optax.apply_updates(params, update)
+            params = [(jnp.clip(w, -1.2, 1.2), z) for w, z in params]
+            return (params, moments), loss
 
         state, losses = jax.lax.scan(step, state, order)
         return state, losses.mean()
@@ -74,17 +93,19 @@ def training(
     dataset: Dataset,
     *,
     sigma_lrs: float,
+    circuit: str,
     batch: int,
     repeats: int,
     seed: int,
 ) -> Comparison:
-    """Epochs of `train` against those of the bare chain; validation is in ours.
+    """Epochs of `train` against those of the bare loop; validation is in ours.
 
-    After each of our epochs comes one of the bare chain's, outside of our clock.
+    After each of our epochs comes one of the bare loop's, outside of our clock.
     """
     config = TrainConfig(
         network=network.config,
         sigma_lrs=sigma_lrs,
+        circuit=circuit,
         epochs=repeats + 1,
         batch=batch,
         seed=seed,
@@ -107,7 +128,7 @@ def training(
     work = len(dataset.train_labels) // batch * batch
     kind = "hardened" if sigma_lrs else "conventional"
     return Comparison(
-        name=f"{network.config.name}, {kind} training",
+        name=f"{network.config.name}, {kind} training, {circuit}",
         # The first epoch of each compiles.
         ours=_timing(work, seconds[1:], peak),
         bare=_timing(work, bare_seconds[1:], None),
