@@ -21,6 +21,7 @@ from tyro.constructors import (
 
 from rram_jax.chip.config import NetworkConfig, parse_sizes
 from rram_jax.commands.config import (
+    CompareCommand,
     DemoCommand,
     DoctorCommand,
     EvaluateCommand,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, type] = {
     "demo": DemoCommand,
     "train": TrainCommand,
     "evaluate": EvaluateCommand,
+    "compare": CompareCommand,
     "export": ExportCommand,
     "verify": VerifyCommand,
     "device": DeviceCommand,
