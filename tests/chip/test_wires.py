@@ -1,6 +1,7 @@
 """Wires solved for every sampled array, in place of the nominal array's map."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -34,46 +35,59 @@ def _design(circuit, config=CONFIG, **changes):
     return design_network(random_network(1, config), DEVICE, circuit, **changes)
 
 
-@pytest.mark.parametrize(("name", "rtn_pass"), [("map", None), ("full", 1)])
-def test_a_chip_has_its_own_arrays_transfer(poor, name, rtn_pass):
-    config = dataclasses.replace(CONFIG, trim=True)
-    design, device = _design(poor, config), DEVICE.params()
-    key = chip_key(4, 7)
+def _chip(design, name, wires):
+    """A chip's layers for a spread, as one compiled program."""
+
+    def run(sigma):
+        device = dataclasses.replace(DEVICE.params(), sigma_lrs=sigma)
+        return surrogate_chip(chip_key(4, 7), design, device, name, 1, wires=wires)
+
+    return run
+
+
+def test_a_chip_has_its_own_arrays_transfer(poor):
+    """With RTN, whose state the wires see."""
+    card = dataclasses.replace(DEVICE, rtn_traps_lrs=1.0, rtn_amplitude_lrs=0.5)
+    design = design_network(random_network(1, CONFIG), card, poor)
+    sample = sample_chip(4, 7, design, rtn_pass=1)
     exact, mapped = (
-        surrogate_chip(key, design, device, name, rtn_pass or 0, wires=wires)
+        jax.jit(
+            lambda device, wires=wires: surrogate_chip(
+                chip_key(4, 7), design, device, "full", 1, wires=wires
+            )
+        )(card.params())
         for wires in ("exact", "map")
     )
-    # Trimmed in circuit "full": of perfect neurons, as good as in "map".
-    sample = sample_chip(4, 7, design, rtn_pass=rtn_pass)
     for layer, part, one, other in zip(
         design.layers, sample, exact, mapped, strict=True
     ):
-        rows = layer_transfer(
-            1 / part.resistance, layer.tile, layer.layer.columns_per_output
-        )
+        rows = _exact(part.resistance, layer)
         by_hand = np.asarray(rows[0::2] - rows[1::2])
-        # Compiled otherwise: float32 sums.
-        np.testing.assert_allclose(one.transfer, by_hand, atol=2e-7)
+        # Compiled otherwise: the last bits of float32 cells.
+        np.testing.assert_allclose(one.transfer, by_hand, atol=3e-7)
         assert np.abs(other.transfer - by_hand).max() > 1e-4
-        np.testing.assert_array_equal(one.params.offset, other.params.offset)
 
 
-def test_good_wires_give_what_the_map_gives():
-    """144 inputs and the default wires: within the map's published error."""
-    config = NetworkConfig(sizes=(144, 8, 3), columns_per_output=2)
-    card = dataclasses.replace(DEVICE, sigma_lrs=0.3)
-    network = random_network(1, config, z_full=(10.0, 10.0))
-    design = design_network(network, card)
-    exact, mapped = (
-        surrogate_chip(chip_key(0, 0), design, card.params(), "map", wires=wires)[0]
-        for wires in ("exact", "map")
-    )
-    codes = np.random.default_rng(2).integers(0, 16, (200, 144)) / 15
-    bit_lines = codes @ np.asarray(exact.transfer, float)
-    full = design.layers[0].neuron.v_full / 0.2
-    error = codes @ (np.asarray(mapped.transfer, float)) - bit_lines
-    # The README states 0.1 % of full scale rms on trained layers.
-    assert 1e-6 < np.sqrt((error**2).mean()) / full < 2e-3
+def test_good_wires_give_what_the_map_gives(circuit):
+    good = {
+        name: getattr(circuit.tile, name) / 100
+        for name in ("r_wire_sl", "r_wire_bl", "r_strap")
+    }
+    tile = dataclasses.replace(circuit.tile, **good)
+    design = _design(dataclasses.replace(circuit, tile=tile))
+    by_map = jax.jit(_chip(design, "map", "map"))(jnp.asarray(0.3))
+    for layer, mapped, part in zip(
+        design.layers,
+        by_map,
+        jax.jit(_chip(design, "map", "exact"))(jnp.asarray(0.3)),
+        strict=True,
+    ):
+        error = np.asarray(mapped.transfer - part.transfer, float)
+        full = layer.neuron.v_full / 0.2
+        # The README: 0.1 % of full scale rms at 0.5 Ohm a segment, of whole layers; a
+        # few inputs of larger weight each, driven fully.
+        worst = np.abs(error).sum(0).max() / full
+        assert 1e-7 < worst < 3e-3
 
 
 def test_counts_are_those_of_the_exact_transfers(poor):
@@ -98,48 +112,39 @@ def _exact(resistance, layer):
 
 
 def test_the_loss_has_a_gradient_through_exact_wires(poor):
-    # In float32, as users ask: a wide step, averaged over chips without a kink.
     design = _design(poor)
     codes = jnp.asarray(np.random.default_rng(2).integers(0, 16, (20, 6)), jnp.float32)
     labels = jnp.asarray(np.random.default_rng(3).integers(0, 3, 20), jnp.int32)
     keys = jnp.stack([chip_key(0, chip) for chip in range(2)])
 
-    @jax.jit
-    def loss(sigma, v_read):
+    def loss(sigma, v_read, wires):
         device = dataclasses.replace(DEVICE.params(), sigma_lrs=sigma)
-        return expected_loss(
-            device, v_read, keys, codes, labels, design, "map", "exact"
-        )
+        args = device, v_read, keys, codes, labels, design, "map", wires
+        return expected_loss(*args)
 
     point = jnp.asarray(0.3), jnp.asarray(0.2)
-    slopes = jax.jit(jax.grad(loss, (0, 1)))(*point)
+    exact = jax.jit(partial(jax.value_and_grad(loss, (0, 1)), wires="exact"))
+    value, slopes = exact(*point)
     assert all(bool(jnp.isfinite(slope)) and slope != 0 for slope in slopes)
-    by_map = expected_loss(
-        dataclasses.replace(DEVICE.params(), sigma_lrs=point[0]),
-        point[1],
-        keys,
-        codes,
-        labels,
-        design,
-    )
-    assert abs(loss(*point) - by_map) > 1e-5
+    by_map = jax.jit(partial(loss, wires="map"))(*point)
+    assert 1e-5 < abs(float(value - by_map)) < 0.3
 
 
 def test_the_transfer_follows_the_spread(poor):
-    """Against a central difference, hidden codes' straight-through slopes left out."""
-    design, key = _design(poor), chip_key(0, 3)
+    chip = _chip(_design(poor), "map", "exact")
 
+    @jax.jit
+    @jax.value_and_grad
     def of(sigma):
-        device = dataclasses.replace(DEVICE.params(), sigma_lrs=sigma)
-        chip = surrogate_chip(key, design, device, "map", wires="exact")
-        weight = jnp.sin(jnp.arange(chip[0].transfer.size, dtype=jnp.float32))
-        return (weight * chip[0].transfer.ravel()).sum()
+        transfer = chip(sigma)[0].transfer
+        weight = jnp.sin(jnp.arange(transfer.size, dtype=jnp.float32))
+        return (weight * transfer.ravel()).sum()
 
-    of, slope = jax.jit(of), jax.jit(jax.grad(of))(jnp.asarray(0.5))
-    step = 0.02
-    by_hand = (of(jnp.asarray(0.5 + step)) - of(jnp.asarray(0.5 - step))) / (2 * step)
+    step, (_, slope) = 0.02, of(jnp.asarray(0.5))
+    above, below = (of(jnp.asarray(0.5 + x))[0] for x in (step, -step))
     # The step squared, and float32 rounding of 1e-7 over it.
-    assert float(slope) == pytest.approx(float(by_hand), rel=1e-2, abs=1e-5)
+    by_hand = float(above - below) / (2 * step)
+    assert float(slope) == pytest.approx(by_hand, rel=1e-2, abs=1e-5)
     assert abs(float(slope)) > 1e-3
 
 
