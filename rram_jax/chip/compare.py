@@ -7,6 +7,7 @@ networks the comparison holds too, but its interval is as wide as without pairs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -127,7 +128,7 @@ def _t_test(difference: Float[np.ndarray, " chips"]) -> float:
 def _rank_test(difference: Float[np.ndarray, " chips"]) -> float:
     if not difference.any():
         return 1.0
-    found = scipy.stats.wilcoxon(difference, zero_method="pratt")
+    found: Any = scipy.stats.wilcoxon(difference, zero_method="pratt")
     return float(found.pvalue)
 
 
