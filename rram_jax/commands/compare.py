@@ -152,42 +152,46 @@ def _setting(run: EvaluatedRun) -> str:
 
 
 def _show(first: EvaluatedRun, comparisons: list[dict[str, Any]]) -> None:
+    for network in dict.fromkeys(c["network"] for c in comparisons):
+        _show_one(first, [c for c in comparisons if c["network"] == network])
+    say(
+        "Pairs are chips: intervals hold for these images and these two trainings, not"
+        " for other images or training seeds."
+    )
+
+
+def _show_one(first: EvaluatedRun, comparisons: list[dict[str, Any]]) -> None:
+    """One network against the reference: two tables that fit 80 columns."""
+    a, b = comparisons[0]["reference"], comparisons[0]["network"]
     show_table(
-        f"Accuracy minus that of {comparisons[0]['reference']}, points;"
-        f" {_setting(first)}",
-        (
-            "network",
-            "sigma_lrs",
-            "a",
-            "b",
-            "b - a",
-            "95 % interval",
-            "p",
-            "p rank",
-            "better, equal %",
-            "worst",
-            "recovered %",
-        ),
+        f"Accuracy of {b} (b) minus that of {a} (a), %; {_setting(first)}",
+        ("sigma_lrs", "a", "b", "b - a", "95 % interval", "p", "rank p"),
         (
             (
-                c["network"],
                 f"{c['sigma_lrs']:g}",
                 f"{100 * c['accuracy_a']:.2f}",
                 f"{100 * c['accuracy_b']:.2f}",
                 f"{100 * c['difference']:+.2f}",
                 _percent(c["ci95"]),
-                f"{c['p_value']:.2g}",
-                f"{c['p_rank']:.2g}",
-                f"{100 * c['share_better']:.0f}, {100 * c['share_equal']:.0f}",
+                f"{c['p_value']:.1g}",
+                f"{c['p_rank']:.1g}",
+            )
+            for c in comparisons
+        ),
+    )
+    show_table(
+        "% of the chips, difference of the worst chips, % of the loss won back",
+        ("sigma_lrs", "better", "equal", "worst", "recovered, 95 % interval"),
+        (
+            (
+                f"{c['sigma_lrs']:g}",
+                f"{100 * c['share_better']:.0f}",
+                f"{100 * c['share_equal']:.0f}",
                 f"{100 * c['worst_difference']:+.2f}",
                 _recovered(c),
             )
             for c in comparisons
         ),
-    )
-    say(
-        "Pairs are chips: intervals hold for these images and these two trainings, not"
-        " for other images or training seeds."
     )
 
 
@@ -201,4 +205,4 @@ def _recovered(comparison: dict[str, Any]) -> str:
     if share is None or interval is None:
         return "-"
     low, high = (f"{100 * end:.0f}" for end in interval)
-    return f"{100 * share:.0f} ({low} to {high})"
+    return f"{100 * share:.0f}, {low} to {high}"

@@ -319,37 +319,56 @@ def _point(
 
 def _show(name: str, points: list[dict[str, Any]]) -> None:
     first = points[0]
-    head = ["sigma_lrs", "ideal", "mean", "95 % interval", "sd", "p01", "worst", "ties"]
     keys = ("accuracy_sd", "accuracy_p01", "accuracy_worst", "ties_mean")
-    parts = {"sd_cycles": "sd cycles", "sd_passes": "sd passes"}
-    extra = [key for key in parts if all(holds(p, {key: float}) for p in points)]
-    bar = first.get("bar")
-    told = all(holds(p, {"yield_above": float, "yield_ci95": list}) for p in points)
-    rows = [
-        [
-            f"{p['sigma_lrs']:g}",
-            f"{100 * p['accuracy_ideal']:.2f}",
-            f"{100 * p['accuracy_mean']:.2f}",
-            _percent(p["ci95"]),
-            *(f"{100 * p[key]:.2f}" for key in (*keys, *extra)),
-        ]
-        for p in points
-    ]
-    head += [parts[key] for key in extra]
-    if isinstance(bar, float) and told:
-        head += [f"yield at {100 * bar:g}", "95 % interval"]
-        for row, p in zip(rows, points, strict=True):
-            row += [f"{100 * p['yield_above']:.1f}", _percent(p["yield_ci95"], 1)]
     show_table(
         f"{name} on {first['dataset']}: % of {first['n_images']} test images right,"
         f" {first['n_chips']} chips of {first['device']}, circuit {first['circuit']}",
-        head,
-        rows,
+        ("sigma_lrs", "ideal", "mean", "95 % interval", "sd", "p01", "worst", "ties"),
+        (
+            (
+                f"{p['sigma_lrs']:g}",
+                f"{100 * p['accuracy_ideal']:.2f}",
+                f"{100 * p['accuracy_mean']:.2f}",
+                _percent(p["ci95"]),
+                *(f"{100 * p[key]:.2f}" for key in keys),
+            )
+            for p in points
+        ),
     )
+    _show_parts(points)
     say(
         "Intervals are over chips, for these images and this training; they leave out"
         " what other images or training seeds would change."
     )
+
+
+def _show_parts(points: list[dict[str, Any]]) -> None:
+    """What repeats and a bar add, where they were asked for."""
+    names = {"sd_chips": "chips", "sd_cycles": "cycles", "sd_passes": "passes"}
+    keys = [key for key in names if all(holds(p, {key: float}) for p in points)]
+    if set(keys) - {"sd_chips"}:
+        show_table(
+            "Parts of the standard deviation, %",
+            ("sigma_lrs", *(names[key] for key in keys)),
+            (
+                (f"{p['sigma_lrs']:g}", *(f"{100 * p[key]:.2f}" for key in keys))
+                for p in points
+            ),
+        )
+    told = {"bar": float, "yield_above": float, "yield_ci95": list}
+    if all(holds(p, told) for p in points):
+        show_table(
+            f"% of the chips with {100 * points[0]['bar']:g} % of the images right",
+            ("sigma_lrs", "yield", "95 % interval"),
+            (
+                (
+                    f"{p['sigma_lrs']:g}",
+                    f"{100 * p['yield_above']:.1f}",
+                    _percent(p["yield_ci95"], 1),
+                )
+                for p in points
+            ),
+        )
 
 
 def _percent(interval: list[float], digits: int = 2) -> str:
