@@ -1,5 +1,6 @@
 """Differences of accuracy, chip by chip, against the spread of the cells."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from rram_jax.types import Float
 
 WIDTH = 0.3
 """[-] Of the room between two spreads that the chips of one are drawn in."""
+
+LINE = 76
+"""[-] Characters that a line of the title holds."""
 
 
 def difference_figure(
@@ -32,7 +36,10 @@ def difference_figure(
         The PNG and the SVG file.
     """
     figure, axes = new_figure(
-        f"{title}: mean and its\n95 % interval over chips, and a dot for every chip",
+        textwrap.fill(
+            f"{title}: mean and its 95 % interval over chips, and a dot for every chip",
+            LINE,
+        ),
         "spread of LRS cells, standard deviation of ln R",
         "difference of accuracy [points]",
     )
