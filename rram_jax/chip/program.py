@@ -8,11 +8,13 @@ from rram_jax.chip.sample import LayerSample, chip_key, rtn_factor, sample_layer
 from rram_jax.chip.surrogate import (
     ChipLayer,
     LayerModel,
+    exact_layer,
     mapped_layer,
     network_model,
 )
 from rram_jax.chip.trim import trim_chip
 from rram_jax.device.card import DeviceParams
+from rram_jax.device.variability import Cycle
 from rram_jax.types import Array, Integer, Key
 
 
@@ -25,6 +27,7 @@ def program_chip(
     models: Sequence[LayerModel] | None = None,
     rtn_pass: int | Integer[Array, ""] | None = 0,
     mismatch: bool = True,
+    cycle: Cycle = 0,
 ) -> tuple[LayerSample, ...]:
     """Draw every layer of the chip that `key` makes, and trim it if it has trim pairs.
 
@@ -37,20 +40,23 @@ def program_chip(
         rtn_pass: Which pass over the test set: each has one frozen RTN state. None
             leaves RTN out.
         mismatch: False for neurons without threshold shifts.
+        cycle: Which programming of the same manufactured chip (`chip.sample`).
     """
+    card = design.card
     samples = [
-        sample_layer(key, layer, k, device, design.card, mismatch=mismatch)
+        sample_layer(key, layer, k, device, card, mismatch=mismatch, cycle=cycle)
         for k, layer in enumerate(design.layers)
     ]
     if design.network.config.trim:
         models = models or network_model(design, circuit)
-        samples = trim_chip(key, samples, design, models, device, circuit)
+        samples = trim_chip(key, samples, design, models, device, circuit, cycle)
     if rtn_pass is None:
         return tuple(samples)
     return tuple(
         dataclasses.replace(
             sample,
-            resistance=sample.resistance * rtn_factor(key, k, sample, device, rtn_pass),
+            resistance=sample.resistance
+            * rtn_factor(key, k, sample, device, rtn_pass, cycle),
         )
         for k, sample in enumerate(samples)
     )
@@ -63,8 +69,12 @@ def sample_chip(
     *,
     rtn_pass: int | None = 0,
     mismatch: bool = True,
+    cycle: int = 0,
 ) -> tuple[LayerSample, ...]:
-    """Chip number `chip` of a seed, layer by layer: the one of circuit "full"."""
+    """Chip number `chip` of a seed, layer by layer: the one of circuit "full".
+
+    With `cycle` 1, 2, ... the same chip, programmed again so many times.
+    """
     return program_chip(
         chip_key(seed, chip),
         design,
@@ -72,6 +82,7 @@ def sample_chip(
         "full",
         rtn_pass=rtn_pass,
         mismatch=mismatch,
+        cycle=cycle,
     )
 
 
@@ -82,16 +93,30 @@ def surrogate_chip(
     circuit: str,
     rtn_pass: int | Integer[Array, ""] = 0,
     models: Sequence[LayerModel] | None = None,
+    *,
+    wires: str = "map",
+    cycle: Cycle = 0,
 ) -> tuple[ChipLayer, ...]:
-    """A chip with its mapped transfer; differentiable in `device`.
+    """A chip with its transfer; differentiable in `device`.
 
     RTN and mismatch are there in the full circuit only. `models` are those of another
     design of the same network, such as for another spread; None takes the design's.
+    `wires` is one of `chip.config.WIRES`; the cells are the same with both, as trim
+    pairs are chosen with the map. `cycle`: which programming of the chip.
     """
     models = models or network_model(design, circuit)
-    state = rtn_pass if circuit == "full" else None
-    samples = program_chip(key, design, device, circuit, models=models, rtn_pass=state)
+    samples = program_chip(
+        key,
+        design,
+        device,
+        circuit,
+        models=models,
+        rtn_pass=rtn_pass if circuit == "full" else None,
+        cycle=cycle,
+    )
     return tuple(
-        mapped_layer(sample, model)
+        exact_layer(sample, model, layer)
+        if wires == "exact"
+        else mapped_layer(sample, model)
         for sample, model, layer in zip(samples, models, design.layers, strict=True)
     )
