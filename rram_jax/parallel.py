@@ -49,23 +49,31 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
     return _place(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def split_batch(tree: Tree, mesh: Mesh) -> Tree:
-    """Split the first axis of each array of a pytree evenly among the mesh's devices.
+def split_batch(tree: Tree, mesh: Mesh, axis: int = 0) -> Tree:
+    """Split an axis of each array of a pytree evenly among the mesh's devices.
 
-    Where the mesh spans several processes each brings its own part of the first axis,
-    and the parts stand in the order of the processes.
+    Where the mesh spans several processes each brings its own part of the axis, and the
+    parts stand in the order of the processes.
 
     Raises:
-        InputError: A first axis is not a multiple of the devices it is split among.
+        InputError: An axis is not a multiple of the devices it is split among.
     """
     here = len(mesh.local_devices)
     for leaf in jax.tree.leaves(tree):
-        if not np.ndim(leaf) or np.shape(leaf)[0] % here:
+        if np.ndim(leaf) <= axis or np.shape(leaf)[axis] % here:
             raise InputError(
-                f"{here} devices share a first axis that is a multiple of {here}; got"
-                f" shape {np.shape(leaf)}: choose another batch, or fewer devices."
+                f"{here} devices share an axis that is a multiple of {here}; got axis"
+                f" {axis} of shape {np.shape(leaf)}: choose another batch, or fewer"
+                " devices."
             )
-    return _place(tree, NamedSharding(mesh, PartitionSpec(AXIS)))
+    return _place(tree, NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS)))
+
+
+def devices_for(batch: int) -> list[Device]:
+    """As many of this process's devices as a batch can be split among evenly."""
+    devices = jax.local_devices()
+    n = max(n for n in range(1, len(devices) + 1) if batch % n == 0)
+    return devices[:n]
 
 
 def _place(tree, sharding):

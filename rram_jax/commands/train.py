@@ -20,6 +20,7 @@ from rram_jax.commands.terminal import (
 from rram_jax.data import Dataset, load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
+from rram_jax.parallel import count_devices, devices_for
 from rram_jax.qnn.checkpoint import load_teacher, save_network
 from rram_jax.qnn.config import TrainConfig
 from rram_jax.qnn.train import EpochReport
@@ -72,7 +73,8 @@ def train(config: TrainCommand) -> Path:
         "data_sha256": dataset.sha256,
     }
     out = config.out or default_folder("train", config.network.name, asked)
-    with open_run(out, "train", asked) as run:
+    devices = count_devices(devices_for(config.batch))
+    with open_run(out, "train", asked, devices=devices) as run:
         if run.state == "finished":
             say_finished(out)
         else:

@@ -81,20 +81,22 @@ def train_teacher(
         logits = answers(nnx.merge(graph, state[0]), dataset.validation_images)
         right = np.asarray(logits).argmax(-1) == dataset.validation_labels
         on_epoch(epoch + 1, float(loss), float(right.mean()))
-    model = nnx.merge(graph, state[0])
-    return [
-        np.asarray(x[...]) for layer in model.layers for x in (layer.kernel, layer.bias)
-    ]
+    return [np.asarray(x[...]) for x in _params(nnx.merge(graph, state[0]))]
 
 
 def teacher_of(arrays: Sequence[np.ndarray]) -> Teacher:
     """The teacher of kernels and biases, layer by layer."""
     sizes = (arrays[0].shape[0], *(bias.size for bias in arrays[1::2]))
     model = Teacher(sizes, rngs=nnx.Rngs(params=0))
-    for k, layer in enumerate(model.layers):
-        layer.kernel[...] = jnp.asarray(arrays[2 * k])
-        layer.bias[...] = jnp.asarray(arrays[2 * k + 1])
+    for param, array in zip(_params(model), arrays, strict=True):
+        param[...] = jnp.asarray(array)
     return model
+
+
+def _params(model: Teacher) -> list[nnx.Param]:
+    """Kernel and bias of every layer."""
+    pairs = [(layer.kernel, layer.bias) for layer in model.layers]
+    return [param for pair in pairs for param in pair if param is not None]
 
 
 def answers(

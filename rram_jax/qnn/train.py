@@ -1,7 +1,7 @@
 """Conventional and variability-aware training."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,13 @@ from rram_jax.data.codes import input_codes
 from rram_jax.data.datasets import Dataset
 from rram_jax.device.card import DeviceParams, load_card
 from rram_jax.errors import InputError
+from rram_jax.parallel import (
+    Device,
+    device_mesh,
+    devices_for,
+    replicate,
+    split_batch,
+)
 from rram_jax.qnn.checkpoint import TrainingStates, load_teacher
 from rram_jax.qnn.config import TrainConfig
 from rram_jax.qnn.fold import fold, unfinished
@@ -60,10 +67,12 @@ def train(
     states: Path | None = None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     on_resume: Callable[[int], None] = lambda epoch: None,
+    devices: Sequence[Device] | None = None,
 ) -> HardwareNetwork:
     """Train a network; with a folder for its states, an interrupted run goes on.
 
-    The same configuration gives the same bits, in one go or resumed, on one machine.
+    The same configuration gives the same bits, in one go or resumed, on one machine
+    and number of devices; on another number sums differ in their last bits.
 
     Args:
         config: The run.
@@ -71,6 +80,7 @@ def train(
         states: Folder of the training states; None keeps none.
         on_epoch: Called after every epoch.
         on_resume: Called with the epoch from which an earlier run goes on.
+        devices: Share every batch; None for as many of this process's as divide it.
 
     Raises:
         InputError: There are fewer images than one batch, or more kinds of them than
@@ -109,6 +119,7 @@ def train(
     # Chips of the same seed fold in their number instead.
     noise_key = jax.random.fold_in(jax.random.key(config.seed), NOISE)
     taught = None if teacher is None else teacher(dataset.train_images)
+    mesh = device_mesh(devices_for(config.batch) if devices is None else devices)
     with TrainingStates(states) as kept:
         start, state = kept.latest(state)
         if start:
@@ -123,10 +134,13 @@ def train(
                 codes = input_codes(images, n_inputs)
                 taught = None if teacher is None else teacher(images)
             order = rng.permutation(len(codes))[: steps * config.batch]
-            order = jnp.asarray(order.reshape(steps, config.batch), jnp.int32)
-            key = jax.random.fold_in(noise_key, epoch)
-            batches = (jnp.asarray(codes), labels, taught)
-            learned, loss = run_epoch((params, moments), around, batches, order, key)
+            order = order.reshape(steps, config.batch).astype(np.int32)
+            whole = (params, moments), around, (jnp.asarray(codes), labels, taught)
+            learned, loss = run_epoch(
+                *replicate(whole, mesh),
+                split_batch(order, mesh, axis=1),
+                jax.random.fold_in(noise_key, epoch),
+            )
             state = (*learned, around)
             logits = _logits(graph, state[0], held_out, around)
             right = np.asarray(logits).argmax(-1) == dataset.validation_labels
