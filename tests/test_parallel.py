@@ -56,7 +56,7 @@ def test_placements_on_four_devices():
     keys = jax.random.split(jax.random.key(1), 8)
     drawn = jax.vmap(lambda k: jax.random.normal(k, (2,), np.float32))(keys)
     np.testing.assert_array_equal(np.float32(told["drawn"]), drawn)
-    assert "multiple of 4; got shape (6, 3)" in told["refused"]
+    assert "multiple of 4; got axis 0 of shape (6, 3)" in told["refused"]
     assert is_one_sentence(ValueError(told["refused"]))
     assert (told["devices"], told["few_devices"]) == ({"cpu": 4}, {"cpu": 2})
     assert told["few"] == rows.reshape(2, 4, 3).tolist()

@@ -118,8 +118,10 @@ class NetworkConfig:
     @property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
         """(pairs, columns) of each layer, bias and trim pairs included."""
+        # Not the length of `constant_codes`: what is refused may be any number long.
+        constants = self.n_bias + len(TRIM_CODES) * self.trim
         return tuple(
-            (n_in + len(self.constant_codes), n_out * columns)
+            (n_in + constants, n_out * columns)
             for n_in, n_out, columns in zip(
                 self.sizes, self.sizes[1:], self.columns, strict=False
             )

@@ -15,7 +15,8 @@ from tests.helpers import uneven_cells
 UNEVEN = ArrayConfig(r_wire_sl=1.5, r_wire_bl=7.0, r_driver=20.0, r_sense=300.0)
 
 
-@pytest.mark.parametrize("x64", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow  # a dozen programs in each mode
+@pytest.mark.parametrize("x64", [False, True])
 def test_batches_and_gradients_in_both_modes(x64):
     """In float32 mode the refinement's float64 must not meet what maps around it."""
     rows, cols = 3, 2

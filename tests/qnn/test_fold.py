@@ -98,7 +98,15 @@ def _hardware_form(design, chip, codes):
     return hidden[:-1], position
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ternary",
+        "two hidden layers",
+        pytest.param("binary", marks=pytest.mark.slow),
+        pytest.param("bias pairs", marks=pytest.mark.slow),
+    ],
+)
 def test_training_form_and_hardware_form_agree_image_for_image(
     name, digits, tmp_path, monkeypatch
 ):
