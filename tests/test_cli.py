@@ -198,7 +198,10 @@ def test_a_missing_file_is_told(capsys):
         ("export ck --seed -1", "A seed lies between"),
         ("verify ck --seed 4294967296", "A seed lies between"),
         ("train --columns-per-output 1000000000", "100000000 cells"),
-        ("train --columns-per-output 0", "columns_per_output must be 1 or more"),
+        (
+            "train --columns-per-output 0",
+            "columns_per_output and redundancy must be 1 or more",
+        ),
         ("evaluate ck --sigma-lrs 0.1 -0.2", "got -0.2"),
         ("evaluate ck --chips 0", "--chips and --images of 1 or more; got 0 chips"),
         ("evaluate ck --v-read 3", "v_read must lie between"),
