@@ -16,6 +16,11 @@ def _part(rng, n):
 
 @pytest.fixture(scope="session")
 def toy() -> Dataset:
+    """`make_toy`, once."""
+    return make_toy()
+
+
+def make_toy() -> Dataset:
     """A set that a few neurons learn in a second."""
     rng = np.random.default_rng(1)
     parts = [_part(rng, n) for n in (300, 60, 50)]
