@@ -24,6 +24,9 @@ keeps strong ones apart."""
 MARGIN = 0.05
 """[-] Of the output's range, left at the lower end for what spread adds."""
 
+SOFTMAX_SCALES = 3.0
+"""[-] An output's ramp over its softmax scale, about, before it is chosen."""
+
 CLOCKS = 4
 """[-] Decisions a slot of an output's ramp, for counting ties."""
 
@@ -51,8 +54,9 @@ def fold(
 
 
 def unfinished(model: Mlp, config: NetworkConfig, codes: np.ndarray) -> HardwareNetwork:
-    """The network as it stands, its output's range that of the softmax: for wires."""
+    """The network as it stands, its output's range a guess: enough for its wires."""
     z_full = [float(layer.z_full()) for layer in model.layers]
+    z_full[-1] *= SOFTMAX_SCALES
     return _hardware(model, config, codes, z_full, 0.0)
 
 

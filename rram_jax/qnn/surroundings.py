@@ -28,6 +28,9 @@ from rram_jax.neuron.model import (
 from rram_jax.qnn.spread import Spread, loaded_sums
 from rram_jax.types import Array, Float, register_record
 
+MARGIN = 1.05
+"""[-] Over the smallest full scale of the card: other spreads have other gains."""
+
 
 @register_record
 @dataclass(frozen=True)
@@ -113,6 +116,15 @@ class Surroundings:
     neurons: Neurons | None
     """None: ideal neurons."""
 
+    z_least: Float[Array, ""]
+    """[-] Smallest weighted sum of full scale for which the neuron card holds."""
+
+
+def ideal_surroundings(spread: Spread) -> Surroundings:
+    """Ideal wires and neurons."""
+    z_least = jnp.zeros((), jnp.float32)
+    return Surroundings(spread=spread, lines=None, neurons=None, z_least=z_least)
+
 
 def surroundings_of(
     design: NetworkDesign, spread: Spread, circuit: str
@@ -126,8 +138,17 @@ def surroundings_of(
             neurons = _neurons(layer, design, excess)
             n = layer.layer.n_outputs
             excess = excess_of_pairs(neurons.params, n, constant_codes)
-        lines = _lines(layer, design, spread)
-        layers.append(Surroundings(spread=spread, lines=lines, neurons=neurons))
+        v_least = MARGIN * design.card.box.v_full[0]
+        layers.append(
+            Surroundings(
+                spread=spread,
+                lines=_lines(layer, design, spread),
+                neurons=neurons,
+                z_least=jnp.asarray(
+                    v_least / (design.circuit.v_read * layer.gain), jnp.float32
+                ),
+            )
+        )
     return tuple(layers)
 
 

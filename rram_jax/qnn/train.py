@@ -33,7 +33,11 @@ from rram_jax.qnn.fold import fold, unfinished
 from rram_jax.qnn.model import Mlp
 from rram_jax.qnn.objective import objective
 from rram_jax.qnn.spread import spread_of, with_rtn
-from rram_jax.qnn.surroundings import Surroundings, surroundings_of
+from rram_jax.qnn.surroundings import (
+    Surroundings,
+    ideal_surroundings,
+    surroundings_of,
+)
 from rram_jax.qnn.teacher import answers, teacher_of
 
 LATENT_LIMIT = 1.2
@@ -172,8 +176,7 @@ class _Bench:
     def around(self, model: Mlp, codes: np.ndarray) -> tuple[Surroundings, ...]:
         """What the model's layers see of the circuit, as its weights stand."""
         shape, circuit = self.config.network, self.config.circuit
-        ideal = Surroundings(spread=self.spread, lines=None, neurons=None)
-        around = (ideal,) * len(model.layers)
+        around = (ideal_surroundings(self.spread),) * len(model.layers)
         if circuit == "ideal":
             return around
         if circuit == "map":
@@ -220,17 +223,24 @@ def _run_epoch(
         loss, gradient = jax.value_and_grad(loss_of)(params, index, key_k)
         update, moments = optimiser.update(gradient, moments, params)
         params = optax.apply_updates(params, update)
-        return (_hold_latents(params), moments), loss
+        return (_hold(params, around), moments), loss
 
     items = (order, jnp.arange(len(order)))
     state, losses = jax.lax.scan(step, state, items)
     return state, losses.mean()
 
 
-def _hold_latents(params):
+def _hold(params, around):
+    """Latent weights where they can change sign, full scales where neurons reach."""
+
     def hold(path, leaf):
-        if any(getattr(part, "key", None) == "latent" for part in path):
+        names = [getattr(part, "key", None) for part in path]
+        if "latent" in names:
             return jnp.clip(leaf, -LATENT_LIMIT, LATENT_LIMIT)
+        k = next(name for name in names if isinstance(name, int))
+        if "log_z_full" in names and k < len(around) - 1:
+            # The output's is the softmax scale; its ramp is chosen when it is folded.
+            return jnp.maximum(leaf, jnp.log(around[k].z_least))
         return leaf
 
     return jax.tree_util.tree_map_with_path(hold, params)

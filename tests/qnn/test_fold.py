@@ -30,7 +30,7 @@ from rram_jax.qnn.fold import HIGHEST_WINNER, fold, output_range
 from rram_jax.qnn.model import Mlp
 from rram_jax.qnn.quantize import activation
 from rram_jax.qnn.spread import spread_of
-from rram_jax.qnn.surroundings import Surroundings
+from rram_jax.qnn.surroundings import ideal_surroundings
 from tests.helpers import is_one_sentence, neuron_card, write_card
 
 # Cells without spread: then a chip's cells are the nominal ones.
@@ -83,7 +83,7 @@ def _training_form(model, codes, around):
 
 
 def _ideal(layers):
-    own = Surroundings(spread=spread_of(CELLS.params()), lines=None, neurons=None)
+    own = ideal_surroundings(spread_of(CELLS.params()))
     return (own,) * layers
 
 

@@ -11,11 +11,11 @@ from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance
 from rram_jax.qnn.model import LOGIT_RANGE, Mlp, SignedDense
 from rram_jax.qnn.spread import spread_of, spread_variance
-from rram_jax.qnn.surroundings import Surroundings
+from rram_jax.qnn.surroundings import ideal_surroundings
 
 CARD = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.3)
 SPREAD = spread_of(CARD.params())
-AROUND = Surroundings(spread=SPREAD, lines=None, neurons=None)
+AROUND = ideal_surroundings(SPREAD)
 CONFIG = NetworkConfig(sizes=(9, 7, 3), columns_per_output=4, n_bias=2)
 
 

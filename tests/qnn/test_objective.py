@@ -15,12 +15,12 @@ from rram_jax.qnn.losses import TEMPERATURE, classification_loss, mean_and_tail
 from rram_jax.qnn.model import Mlp
 from rram_jax.qnn.objective import objective
 from rram_jax.qnn.spread import spread_of
-from rram_jax.qnn.surroundings import Surroundings
+from rram_jax.qnn.surroundings import ideal_surroundings
 
 SHAPE = NetworkConfig(sizes=(12, 8, 3), columns_per_output=2)
 CARD = dataclasses.replace(load_card("bench-r10"), sigma_lrs=0.3)
 DEVICE = CARD.params()
-AROUND = (Surroundings(spread=spread_of(DEVICE), lines=None, neurons=None),) * 2
+AROUND = (ideal_surroundings(spread_of(DEVICE)),) * 2
 MODEL = Mlp(SHAPE, rngs=nnx.Rngs(params=1))
 KEY = jax.random.key(7)
 

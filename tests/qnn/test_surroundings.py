@@ -83,6 +83,19 @@ def test_wires_are_the_map_of_the_design(ternary, tmp_path):
         assert float(jnp.abs(layer(codes, ideal) - z).max()) > 0.02
 
 
+def test_the_smallest_full_scale_is_the_cards(tmp_path):
+    config = NetworkConfig(sizes=(40, 24, 3), columns_per_output=2)
+    _, network = _network(config, (6.0, 6.0))
+    card = neuron_card()
+    circuit = CircuitConfig(neuron_card=write_card(card, tmp_path))
+    design = design_network(network, STILL, circuit)
+    for around, layer in zip(
+        surroundings_of(design, SPREAD, "map"), design.layers, strict=True
+    ):
+        v = float(around.z_least) / layer.layer.z_full * layer.neuron.v_full
+        np.testing.assert_allclose(v, 1.05 * card.box.v_full[0], rtol=1e-5)
+
+
 def test_lines_hold_while_weights_move(tmp_path):
     config = NetworkConfig(sizes=(64, 24, 3), columns_per_output=2)
     model, network = _network(config, (6.0, 6.0))

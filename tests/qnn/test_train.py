@@ -8,9 +8,12 @@ import pytest
 
 import rram_jax.qnn.train as train_module
 from rram_jax.chip.config import NetworkConfig
+from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.qnn.config import TrainConfig
-from rram_jax.qnn.train import LATENT_LIMIT, _hold_latents, train
+from rram_jax.qnn.spread import spread_of
+from rram_jax.qnn.surroundings import ideal_surroundings
+from rram_jax.qnn.train import LATENT_LIMIT, _hold, train
 from tests.helpers import count_calls, is_one_sentence, random_network
 
 CONFIG = TrainConfig(
@@ -135,7 +138,7 @@ def test_a_damaged_state(uninterrupted, toy, tmp_path):
 
 
 def test_it_compiles_once(toy, monkeypatch):
-    step = count_calls(monkeypatch, train_module, "_hold_latents")
+    step = count_calls(monkeypatch, train_module, "_hold")
     logits, traces = [], []
     config = dataclasses.replace(CONFIG, batch=35, epochs=3, augment=True)
 
@@ -167,15 +170,31 @@ def test_every_image_of_an_epoch_is_seen_once(toy, monkeypatch):
 
 def test_latents_stay_where_they_can_change_sign():
     params = {"latent": jnp.asarray([-9.0, 0.5, 3.0]), "log_z_full": jnp.asarray(3.0)}
-    held = _hold_latents({"layers": {0: params}})["layers"][0]
+    around = (_around(0.0),) * 2
+    held = _hold({"layers": {0: params}}, around)["layers"][0]
     np.testing.assert_array_equal(
         held["latent"], np.float32([-LATENT_LIMIT, 0.5, LATENT_LIMIT])
     )
     assert held["log_z_full"] == 3.0
 
 
+def test_full_scales_stay_where_neurons_reach():
+    params = {k: {"log_z_full": jnp.log(jnp.asarray(4.0))} for k in range(3)}
+    around = _around(5.0), _around(3.0), _around(5.0)
+    held = _hold({"layers": params}, around)["layers"]
+    found = [float(jnp.exp(held[k]["log_z_full"])) for k in range(3)]
+    # The output's is no full scale of a neuron.
+    np.testing.assert_allclose(found, [5.0, 4.0, 4.0], rtol=1e-6)
+
+
+def _around(z_least):
+    spread = spread_of(load_card("bench-r10").params())
+    around = ideal_surroundings(spread)
+    return dataclasses.replace(around, z_least=jnp.asarray(z_least, jnp.float32))
+
+
 def test_training_holds_the_latents(toy, monkeypatch):
-    held = count_calls(monkeypatch, train_module, "_hold_latents")
+    held = count_calls(monkeypatch, train_module, "_hold")
     train(dataclasses.replace(CONFIG, epochs=1, batch=34), toy)
     assert held
 
