@@ -27,7 +27,7 @@ from experiments.codesign.chips import ChipLoss
 from experiments.codesign.circuit import Bench, design_at, device_at, point_at
 from experiments.codesign.figure import front_figure
 from experiments.codesign.knobs import NAMES, Knobs, as_float, on_boundary, swing_of
-from experiments.codesign.objective import Price, blocks_of, hardware_of, model_of
+from experiments.codesign.objective import Price, blocks_of, hardware_of
 from experiments.codesign.train import Schedule, trainer
 from rram_jax.chip.energy import image_time
 from rram_jax.chip.evaluate import summarise
@@ -184,14 +184,11 @@ def _rows(cases, bench, dataset, config: CoDesign, run: RunFolder, console):
             rows.append(json.loads(file.read_text()))
             continue
         console.print(f"{what}, lambda = {price_per_nj:g} nat/nJ ...")
-        if what == "nothing":
-            model, knobs = model_of(bench.network), bench.start()
-            told = np.full((1, 2), np.nan)
-        else:
-            if train is None:
-                train = trainer(bench, dataset, Schedule(**chosen), price)
-            held = NAMES if what == "weights" else config.hold
-            model, knobs, told = train(1e9 * price_per_nj, what != "knobs", held)
+        if train is None:
+            train = trainer(bench, dataset, Schedule(**chosen), price)
+        move_weights = what in ("weights", "both")
+        held = config.hold if what in ("knobs", "both") else NAMES
+        model, knobs, told = train(1e9 * price_per_nj, move_weights, held)
         codes = input_codes(
             dataset.validation_images, bench.network.config.sizes[0]
         ).astype(np.float32)
@@ -205,7 +202,7 @@ def _rows(cases, bench, dataset, config: CoDesign, run: RunFolder, console):
         energies = {f"{name}_j": as_float(x) for name, x in blocks.items()}
         row |= {"energy_j": sum(energies.values())} | energies
         last = {"loss_training": told[-1, 0], "energy_training_j": told[-1, 1]}
-        row |= {k: None if np.isnan(x) else as_float(x) for k, x in last.items()}
+        row |= {name: as_float(x) for name, x in last.items()}
         _keep_network(run.path / f"case_{k:02d}", design, dataset)
         write_json(file, row)
         rows.append(row)

@@ -47,7 +47,5 @@ def front_figure(
     style_axes(panels[0], "energy an inference [nJ]", "accuracy [%]")
     for axes, (_, word) in zip(panels[1:], labels, strict=True):
         style_axes(axes, "energy an inference [nJ]", word)
-    for axes in panels:
-        axes.set_xscale("log")
     panels[0].legend(frameon=False, fontsize="xx-small")
     return save_figure(figure, path)

@@ -12,8 +12,11 @@ from rram_jax.neuron.card import NeuronCard
 from rram_jax.neuron.config import I_UNIT, SLOTS
 from rram_jax.types import Array, Float, register_record
 
-NEAR = 0.02
+NEAR = 0.05
 """[-] Of the box, in logarithms: who is closer to an end than this stands on it."""
+
+INSIDE = 0.01
+"""[-] So far from the ends a training starts: on them a knob has no slope."""
 
 
 @register_record
@@ -104,7 +107,9 @@ def places_of(values: Knobs, box: Box) -> Knobs:
 
 def free_of(values: Knobs, box: Box) -> Knobs:
     """The free numbers of values; those on an end or beyond are taken inside."""
-    inside = jax.tree.map(lambda p: jnp.clip(p, NEAR, 1 - NEAR), places_of(values, box))
+    inside = jax.tree.map(
+        lambda p: jnp.clip(p, INSIDE, 1 - INSIDE), places_of(values, box)
+    )
     return jax.tree.map(lambda p: jnp.log(p / (1 - p)), inside)
 
 

@@ -45,12 +45,15 @@ class Price:
 
 
 def model_of(network: HardwareNetwork) -> Mlp:
-    """The training form of a network that was trained before."""
+    """The training form of a network that was trained before.
+
+    All its layers take their full scales from what surrounds them, as outputs do.
+    """
     model = Mlp(network.config, rngs=nnx.Rngs(params=0))
     for layer, told in zip(model.layers, network.layers, strict=True):
         signs = np.asarray(told.weights[:, :: network.config.redundancy], np.float32)
         layer.latent[...] = jnp.asarray(LATENT * signs)
-        layer.log_z_full[...] = jnp.log(jnp.asarray(told.z_full, jnp.float32))
+        layer.is_output = True
     scale = jnp.asarray(LOGIT_RANGE / network.logit_scale, jnp.float32)
     model.layers[-1].log_z_full[...] = jnp.log(scale)
     return model
@@ -73,7 +76,7 @@ def run_model(
 
     Args:
         bench: Circuit of the network.
-        model: Weights; the full scales of hidden layers are those of the knobs.
+        model: Weights and softmax scale; full scales are those of the knobs.
         knobs: Where it works.
         device: Its cells (`circuit.device_at`).
         codes: Input codes, 0 to 15.
@@ -87,7 +90,6 @@ def run_model(
         layer_key = None if key is None else jax.random.fold_in(key, k)
         if k == last:
             break
-        layer.log_z_full[...] = jnp.log(z_full)
         position = SLOTS * layer(inputs[-1], around[k], layer_key) / z_full
         soft = jnp.clip(position, 0, SLOTS)
         inputs.append(activation(position) if quantised else soft)
