@@ -25,8 +25,7 @@ from tyro.conf import Positional
 import rram_jax as rj
 from rram_jax.chip.sample import chip_key
 
-NAMES = ("r_lrs", "r_hrs", "sigma_lrs", "sigma_hrs")
-"""Of the device; v_read comes beside them."""
+NAMES = ("r_lrs", "r_hrs", "sigma_lrs", "sigma_hrs", "v_read")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +36,6 @@ class LossGradient:
     """Folder of a finished `rram-jax train` run, or one of checkpoints/."""
 
     device: str = "bench-r10"
-    """Preset or path of the device card."""
-
     sigma_lrs: float = 0.3
     """[-] Spread of ln R_LRS."""
 
@@ -47,8 +44,8 @@ class LossGradient:
 
     chips: int = 20
     images: int = 500
-    step: float = 0.02
-    """[-] Relative step of the differences."""
+    step: float = 0.05
+    """[-] Of ln p in the differences."""
 
 
 def main(config: LossGradient) -> None:
@@ -56,39 +53,37 @@ def main(config: LossGradient) -> None:
     trained = rj.load(config.checkpoint, device=config.device)
     card = dataclasses.replace(trained.device, sigma_lrs=config.sigma_lrs)
     design = rj.design_network(trained.network, card)
-    data = rj.load_dataset(trained.config["data"])
-    images = data.validation_images[: config.images]
-    codes = rj.input_codes(images, trained.network.config.sizes[0])
-    x = jnp.asarray(codes, jnp.float32)
-    y = jnp.asarray(data.validation_labels[: config.images], jnp.int32)
+    data, n = rj.load_dataset(trained.config["data"]), config.images
+    codes = rj.input_codes(data.validation_images[:n], design.network.config.sizes[0])
+    images = jnp.asarray(codes, jnp.float32)
+    labels = jnp.asarray(data.validation_labels[:n], jnp.int32)
     keys = jnp.stack([chip_key(0, chip) for chip in range(config.chips)])
-    device, v_read = card.params(), jnp.float32(design.circuit.v_read)
+    values = vars(card.params()) | {"v_read": jnp.float32(design.circuit.v_read)}
 
-    def loss(key, relative):
-        scaled = {n: getattr(device, n) * jnp.exp(relative[n]) for n in NAMES}
-        moved = dataclasses.replace(device, **scaled)
-        volts = v_read * jnp.exp(relative["v_read"])
-        return rj.expected_loss(moved, volts, key[None], x, y, design, config.circuit)
+    def loss(log_change, key):
+        pairs = zip(NAMES, log_change, strict=True)
+        moved = {name: values[name] * jnp.exp(x) for name, x in pairs}
+        v_read = moved.pop("v_read")
+        device = dataclasses.replace(card.params(), **moved)
+        circuit = design, config.circuit
+        return rj.expected_loss(device, v_read, key[None], images, labels, *circuit)
 
-    here = {name: jnp.zeros(()) for name in (*NAMES, "v_read")}
-    both = jax.jit(
-        lambda keys, at: jax.lax.map(lambda k: jax.value_and_grad(loss, 1)(k, at), keys)
+    of_chips = jax.jit(
+        lambda change: jax.lax.map(lambda k: jax.value_and_grad(loss)(change, k), keys)
     )
-    value, slope = both(keys, here)
+    value, slope = of_chips(jnp.zeros(len(NAMES)))
     table = Table("p", "gradient", "difference", title="d loss / d ln p [nat]")
-    for name in here:
-        steps = jnp.float32(config.step), jnp.float32(-config.step)
-        ends = [both(keys, here | {name: h})[0] for h in steps]
-        difference = (ends[0] - ends[1]) / (2 * config.step)
-        table.add_row(name, _told(slope[name]), _told(difference))
-    console = Console()
-    console.print(f"Expected loss {_told(value)} nat, {config.chips} chips.")
-    console.print(table)
+    for k, step in enumerate(config.step * jnp.eye(len(NAMES))):
+        above, below = of_chips(step)[0], of_chips(-step)[0]
+        difference = (above - below) / (2 * config.step)
+        table.add_row(NAMES[k], _told(slope[:, k]), _told(difference))
+    Console().print(
+        f"Expected loss {_told(value)} nat over {config.chips} chips.", table
+    )
 
 
 def _told(x) -> str:
-    error = np.std(x, ddof=1) / np.sqrt(len(x))
-    return f"{np.mean(x):+.4f} ± {error:.4f}"
+    return f"{np.mean(x):+.4f} ± {np.std(x, ddof=1) / np.sqrt(len(x)):.4f}"
 
 
 if __name__ == "__main__":

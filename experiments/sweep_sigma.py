@@ -4,14 +4,16 @@
 
 Both networks are trained alike but for the spread that one of them sees. Chip n has the
 same random numbers for both and at every spread, so their difference is taken chip by
-chip. Ends with `sweep.csv` and a figure, on validation images of circuit `map`.
+chip. Ends with `sweep.csv` and a figure: validation images, circuit `map`.
 """
 
 import dataclasses
+import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -21,79 +23,66 @@ from rram_jax.chip.evaluate import ChipEvaluator, summarise
 from rram_jax.report.figure import new_figure, save_figure
 from rram_jax.run_folder import open_run, write_table
 
+HEADER = ("sigma_lrs", "conventional", "hardened", "difference", "half_interval")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSigma:
     """Two networks over the spread of LRS."""
 
-    train: rj.TrainConfig = field(default_factory=lambda: rj.TrainConfig(sigma_lrs=0.3))
+    train: rj.TrainConfig = rj.TrainConfig(sigma_lrs=0.3)
     """The hardened training; the conventional one has sigma_lrs = 0."""
 
     sigma_lrs: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     """[-] Spreads of ln R_LRS."""
 
     chips: int = 50
-    """[-] Sampled chips."""
-
-    data_dir: Path | None = None
-    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+    """[-] Sampled chips, two or more."""
 
     out: Path = Path("runs/sweep-sigma")
     """Folder of the results."""
 
 
 def main(sweep: SweepSigma) -> None:
-    """Train both, count, write table and figure."""
-    card = rj.load_card(sweep.train.device)
-    data = rj.load_dataset(sweep.train.data, sweep.data_dir)
-    codes = rj.input_codes(data.validation_images, sweep.train.network.sizes[0])
-    asked = {k: v for k, v in dataclasses.asdict(sweep).items() if k[-3:] != "out"}
-    asked |= {"data_dir": None, "device_card": dataclasses.asdict(card)}
-    asked["train"]["teacher"] = str(sweep.train.teacher or "") or None
-    right, rows = {}, []
+    """Train both, count, write and print."""
+    card, data = rj.load_card(sweep.train.device), rj.load_dataset(sweep.train.data)
+    asked = dataclasses.asdict(sweep) | {"device_card": dataclasses.asdict(card)}
+    del asked["out"]
+    asked = json.loads(json.dumps(asked, default=str))  # a teacher is a path
     with open_run(sweep.out, "sweep_sigma", asked) as run:
-        for kind, sigma in (("conventional", 0.0), ("hardened", sweep.train.sigma_lrs)):
-            config = dataclasses.replace(sweep.train, sigma_lrs=sigma)
-            network, evaluator = rj.train(config, data), None
-            for s in sweep.sigma_lrs:
-                device = dataclasses.replace(card, sigma_lrs=s)
-                design = rj.design_network(network, device)  # its full scales follow s
-                labels = data.validation_labels
-                evaluator = evaluator or ChipEvaluator(design, codes, labels)
-                chips, volts = range(sweep.chips), design.circuit.v_read
-                found, _ = evaluator(0, chips, device.params(), volts, design=design)
-                right[kind, s] = found / len(codes)
-        for s in sweep.sigma_lrs:
-            a, b = right["conventional", s], right["hardened", s]
-            parts = [summarise(a), summarise(b)]
-            half = summarise(0.5 + (b - a) / 2)  # of a difference, moved into 0..1
-            low, high = (2 * x - 1 for x in half.ci95)
-            rows.append([s, *(x for p in parts for x in (p.mean, *p.ci95)), low, high])
-        ends = [f"{k}{e}" for k in ("conventional", "hardened") for e in ENDS]
-        header = ["sigma_lrs", *ends, "difference_low", "difference_high"]
         if run.state != "finished":
-            write_table(run.path / "sweep.csv", header, rows)
-            _draw(rows, sweep)
+            conventional = dataclasses.replace(sweep.train, sigma_lrs=0.0)
+            a, b = (_right(c, sweep, card, data) for c in (conventional, sweep.train))
+            middle = [a.mean(1), b.mean(1), (b - a).mean(1)]
+            half = [summarise((1 + x) / 2).ci95 for x in b - a]  # moved into 0 to 1
+            rows = np.stack([sweep.sigma_lrs, *middle, np.ptp(half, 1)], 1).tolist()
+            write_table(run.path / "sweep.csv", HEADER, rows)
+            figure, axes = new_figure("mean of chips", "sd of ln R_LRS", "accuracy")
+            for name, some in (("conventional", a), ("hardened", b)):
+                ends = np.array([summarise(x).ci95 for x in some])
+                axes.plot(sweep.sigma_lrs, some.mean(1), "o-", label=name)
+                axes.fill_between(sweep.sigma_lrs, *ends.T, alpha=0.3)
+            axes.legend(frameon=False)
+            save_figure(figure, run.path / "sweep")
             run.finish({"rows": rows})
-    table = Table(*header, title=f"{sweep.chips} chips, {len(codes)} images")
-    for row in rows:
-        table.add_row(f"{row[0]:g}", *(f"{100 * x:.2f} %" for x in row[1:]))
+        table = Table(*HEADER, title=f"{sweep.chips} chips, 95 % interval")
+        for row in run.metrics(rows=list)["rows"]:
+            table.add_row(f"{row[0]:g}", *(f"{100 * x:.2f} %" for x in row[1:]))
     Console().print(table)
 
 
-ENDS = ("", "_low", "_high")
-"""Mean and its 95 % interval."""
-
-
-def _draw(rows, sweep: SweepSigma) -> None:
-    title = f"{sweep.train.network.name}, {sweep.chips} chips: mean, 95 % interval"
-    figure, axes = new_figure(title, "spread of ln R_LRS", "accuracy [%]")
-    for k, label in ((1, "conventional"), (4, "hardened")):
-        x, y, low, high = ([100 * r[j] for r in rows] for j in (0, k, k + 1, k + 2))
-        axes.plot([a / 100 for a in x], y, "o-", label=label)
-        axes.fill_between([a / 100 for a in x], low, high, alpha=0.3)
-    axes.legend(frameon=False)
-    save_figure(figure, sweep.out / "sweep")
+def _right(config, sweep, card, data) -> np.ndarray:
+    """Accuracy (spreads, chips) of one training."""
+    network, evaluator, found = rj.train(config, data), None, []
+    codes = rj.input_codes(data.validation_images, config.network.sizes[0])
+    for sigma in sweep.sigma_lrs:
+        device = dataclasses.replace(card, sigma_lrs=sigma)
+        design = rj.design_network(network, device, config.design)
+        evaluator = evaluator or ChipEvaluator(design, codes, data.validation_labels)
+        of_chips = device.params(), design.circuit.v_read
+        right, _ = evaluator(0, range(sweep.chips), *of_chips, design=design)
+        found.append(right / len(codes))
+    return np.array(found)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train a network for a device card of your own and see what chips of it do.
 
-    python -m experiments.train_for_my_card my_card.toml --network 144-64-10
+    python -m experiments.train_for_my_card my_card.toml --network mlp-144-64-10
 
 A card is a TOML file (`rram-jax device fit` makes one of measurements); a preset's name
 does too. The network is hardened against the card's own spread of LRS, sees wires, and
@@ -28,7 +28,7 @@ class TrainForMyCard:
     card: Positional[str]
     """Path of a device card (TOML), or a preset's name."""
 
-    network: str = "144-32-10"
+    network: str = "mlp-144-32-10"
     """Inputs, hidden neurons, outputs."""
 
     data: str = "mnist5k"
@@ -52,34 +52,29 @@ class TrainForMyCard:
 
 def main(run: TrainForMyCard) -> None:
     """Train, count, print."""
-    card = rj.load_card(run.card)
+    card, sizes = rj.load_card(run.card), parse_sizes(run.network)
     dataset = rj.load_dataset(run.data, run.data_dir)
     config = rj.TrainConfig(
-        network=rj.NetworkConfig(sizes=parse_sizes(run.network)),
-        data=run.data,
+        network=rj.NetworkConfig(sizes=sizes),
         device=run.card,
         sigma_lrs=card.sigma_lrs,
         epochs=run.epochs,
         seed=run.seed,
     )
     network = rj.train(config, dataset)
-    images, labels = dataset.validation_images, dataset.validation_labels
-    if run.test:
-        images, labels = dataset.test_images, dataset.test_labels
-    codes = rj.input_codes(images, config.network.sizes[0])
-    table = Table(title=f"{network.config.name} on {card.name}: % of {len(codes)}")
-    for heading in ("circuit", "mean", "95 % interval", "sd", "1st percentile"):
-        table.add_column(heading)
+    part = "test" if run.test else "validation"
+    codes = rj.input_codes(getattr(dataset, f"{part}_images"), sizes[0])
+    labels = getattr(dataset, f"{part}_labels")
+    title = f"{network.config.name} on {card.name}: % of {len(codes)} {part} images"
+    table = Table("circuit", "mean", "ci95", "sd", "p01", "worst", title=title)
     for circuit in CIRCUITS:
         design = rj.design_network(network, card, wires=circuit != "ideal")
-        found = rj.evaluate(
-            design, codes, labels, circuit=circuit, chips=run.chips, seed=run.seed
-        )
-        low, high = found.ci95
+        chips = {"circuit": circuit, "chips": run.chips, "seed": run.seed}
+        found = vars(rj.evaluate(design, codes, labels, **chips))
+        low, high = found.pop("ci95")
+        told = {name: f"{100 * x:.2f}" for name, x in found.items()}
         interval = f"{100 * low:.2f} to {100 * high:.2f}"
-        numbers = (f"{100 * x:.2f}" for x in (found.mean, found.sd, found.p01))
-        mean, sd, p01 = numbers
-        table.add_row(circuit, mean, interval, sd, p01)
+        table.add_row(circuit, told.pop("mean"), interval, *told.values())
     Console().print(table)
 
 
