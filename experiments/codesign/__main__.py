@@ -41,17 +41,15 @@ from rram_jax.run_folder import RunFolder, open_run, write_json, write_table
 
 SHOWN = {
     "trained": (None, "trained"),
-    "lambda_per_nj": (1.0, "lambda [nat/nJ]"),
-    "energy_j": (1e9, "energy [nJ]"),
-    "accuracy_mean": (100.0, "accuracy %"),
-    "loss_chips": (1.0, "loss [nat]"),
-    "v_reset": (1.0, "v_reset [V]"),
-    "v_read": (1e3, "v_read [mV]"),
-    "t_slot": (1e9, "t_slot [ns]"),
-    "i_bias": (1e6, "i_bias [uA]"),
-    "v_full_0": (1e3, "v_full_0 [mV]"),
-    "v_full_1": (1e3, "v_full_1 [mV]"),
-    "boundary": (None, "on the box's boundary"),
+    "lambda_per_nj": (1.0, "per nJ"),
+    "energy_j": (1e9, "nJ"),
+    "accuracy_mean": (100.0, "%"),
+    "loss_chips": (1.0, "nat"),
+    "v_reset": (1.0, "RESET V"),
+    "v_read": (1e3, "read mV"),
+    "t_slot": (1e9, "ns"),
+    "i_bias": (1e6, "uA"),
+    "v_full_0": (1e3, "full mV"),
 }
 """Columns of the printed table: factor and heading."""
 
@@ -166,6 +164,9 @@ def main(config: CoDesign) -> None:
             )
         )
     console.print(table)
+    for row in rows:
+        told = f"{row['trained']}, {row['lambda_per_nj']:g} nat/nJ"
+        console.print(f"On the box's boundary, {told}: {row['boundary']}.")
     console.print(f"Results: {config.out} (front.csv, front.png, front.svg).")
 
 
