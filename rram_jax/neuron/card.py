@@ -312,18 +312,21 @@ class NeuronCard:
         return neuron_energy(self.energy, point, config, codes, n_drivers)
 
     def slopes(
-        self, config: NeuronConfig
+        self, config: NeuronConfig, point: OperatingPoint | None = None
     ) -> tuple[Float[Array, " transistors"], Float[Array, " transistors"]]:
-        """Slopes of offset [slots/V] and gain [1/V], as `config.mismatched` orders."""
+        """Slopes of offset [slots/V] and gain [1/V], as `config.mismatched` orders.
+
+        `point`: where the laws are evaluated, as in `params`.
+        """
         self.kind(config)
         laws = self.mismatch.output if config.asynchronous else self.mismatch.hidden
-        point = operating_point(config)
+        point = operating_point(config) if point is None else point
 
         def column(part: str) -> Float[Array, " transistors"]:
             terms, rows = getattr(laws, f"{part}_terms"), getattr(laws, part)
             basis = jnp.stack([evaluate((term,), point) for term in terms])
             matrix = [rows[name] for name in config.mismatched]
-            return jnp.asarray(matrix, jnp.float32) @ basis
+            return jnp.asarray(matrix, basis.dtype) @ basis
 
         return column("offset"), column("gain")
 
