@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.program import surrogate_chip
+from rram_jax.chip.design import NetworkDesign, programmed_card
+from rram_jax.chip.program import program_chip
 from rram_jax.chip.sample import chip_key
-from rram_jax.chip.surrogate import NOISE, network_model, run_network, winner
+from rram_jax.chip.surrogate import (
+    NOISE,
+    mapped_layer,
+    network_model,
+    run_network,
+    winner,
+)
 from rram_jax.device.card import DeviceCard, DeviceParams
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
@@ -54,6 +61,22 @@ def summarise(accuracy: Sequence[float] | np.ndarray) -> AccuracySummary:
         worst=float(a.min()),
         ci95=ci95,
     )
+
+
+class ChipTally(NamedTuple):
+    """What was counted on each chip, all (chips,)."""
+
+    right: np.ndarray
+    """[-] Images with the right answer."""
+
+    ties: np.ndarray
+    """[-] Images with two outputs that cross last."""
+
+    verified: np.ndarray
+    """[-] Cells that selective write-verify has chosen."""
+
+    verify_pulses: np.ndarray
+    """[-] Programmings that it has made of them."""
 
 
 class ChipEvaluator:
@@ -102,14 +125,28 @@ class ChipEvaluator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Right answers and ties of each chip, both (chips,), as counts of images.
 
-        `design`: the same network's for another spread; None takes the first one.
+        `design`: the same network's for another spread; None takes the first one, whose
+        programming holds for all.
 
         Raises:
             InputError: There is no chip.
         """
+        tally = self.tally(seed, chips, device, v_read, rtn_pass, design)
+        return tally.right, tally.ties
+
+    def tally(
+        self,
+        seed: int,
+        chips: Sequence[int],
+        device: DeviceParams,
+        v_read: float,
+        rtn_pass: int = 0,
+        design: NetworkDesign | None = None,
+    ) -> ChipTally:
+        """The same with what programming took; see `__call__`."""
         if not chips:
             raise InputError("An evaluation needs 1 chip or more; got none.")
-        right, ties = self._run(
+        counts = self._run(
             jnp.stack([chip_key(seed, chip) for chip in chips]),
             network_model(design or self.design, self.circuit),
             device,
@@ -118,14 +155,20 @@ class ChipEvaluator:
             self._codes,
             self._labels,
         )
-        return np.asarray(right), np.asarray(ties)
+        return ChipTally(*(np.asarray(count) for count in counts))
 
     def _chips(self, keys, *shared):
         return jax.lax.map(lambda key: self._one(key, *shared), keys)
 
     def _one(self, key, models, device, v_read, rtn_pass, codes, labels):
         design, circuit = self.design, self.circuit
-        chip = surrogate_chip(key, design, device, circuit, rtn_pass, models)
+        state = rtn_pass if circuit == "full" else None
+        samples = program_chip(
+            key, design, device, circuit, models=models, rtn_pass=state
+        )
+        chip = tuple(map(mapped_layer, samples, models))
+        verified = sum(sample.verified for sample in samples)
+        pulses = sum(sample.verify_pulses for sample in samples)
         noise_key = jax.random.fold_in(jax.random.fold_in(key, NOISE), rtn_pass)
 
         def block(carry, item):
@@ -141,7 +184,8 @@ class ChipEvaluator:
 
         zero = (jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
         items = (jnp.arange(len(codes)), codes, labels)
-        return jax.lax.scan(block, zero, items)[0]
+        right, ties = jax.lax.scan(block, zero, items)[0]
+        return right, ties, verified, pulses
 
 
 def evaluate(
@@ -160,7 +204,7 @@ def evaluate(
         design: The network's circuit.
         codes: Input codes, uint8 (images, inputs).
         labels: (images,)
-        device: Cells to sample; None for those of the design.
+        device: Cells to sample, with the programming of the design; None for its own.
         circuit: One of `chip.config.CIRCUITS`.
         chips: Number of sampled chips.
         seed: Makes them.
@@ -169,6 +213,6 @@ def evaluate(
         InputError: No such circuit, or inputs that do not fit the network.
     """
     evaluator = ChipEvaluator(design, codes, labels, circuit)
-    device = device or design.device
+    device = programmed_card(device or design.device, design.programming)
     right, _ = evaluator(seed, range(chips), device.params(), design.circuit.v_read)
     return summarise(right / len(labels))

@@ -30,6 +30,8 @@ KEYS = {
     "accuracy_worst",
     "ci95",
     "ties_mean",
+    "verified_mean",
+    "verify_pulses_mean",
     "seed",
     "device",
     "checkpoint",
@@ -70,7 +72,7 @@ def test_the_numbers_have_their_names(checkpoint, tmp_path, capsys):
     assert point["accuracy_worst"] == rows[:, 2].min()
     assert point["ci95"] == list(summary.ci95)
     assert point["ties_mean"] == pytest.approx(rows[:, 3].mean())
-    counts = rows[:, 2:] * 200
+    counts = rows[:, 2:4] * 200
     np.testing.assert_allclose(counts, counts.round(), atol=1e-9)  # of 200 images
     out = capsys.readouterr().out
     assert "mlp-144-8-10 on mnist5k" in out
@@ -202,23 +204,25 @@ def test_chips_that_are_missing_are_made(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     "row",
     [
-        "0.4,1,true,0.0",
-        "0.4,1,1.5,0.0",
-        "0.4,1,0.5,-0.1",
-        "0.4,1,NaN,0.0",
-        "0.4,Infinity,0.5,0.0",
-        "0.4,0.5,0.5,0.0",
-        "0.4,3,0.5,0.0",
-        "0.3,1,0.5,0.0",
-        "0.4,0,0.5,0.0",
+        "0.4,1,true,0.0,0,0",
+        "0.4,1,1.5,0.0,0,0",
+        "0.4,1,0.5,-0.1,0,0",
+        "0.4,1,NaN,0.0,0,0",
+        "0.4,Infinity,0.5,0.0,0,0",
+        "0.4,0.5,0.5,0.0,0,0",
+        "0.4,3,0.5,0.0,0,0",
+        "0.3,1,0.5,0.0,0,0",
+        "0.4,0,0.5,0.0,0,0",
+        "0.4,1,0.5,0.0,-1,0",
+        "0.4,1,0.5,0.0,0,-1",
     ],
 )
 def test_damaged_chips_are_told(tmp_path, row):
     config = EvaluateCommand(checkpoint=Path("ck"), sigma_lrs=(0.4,), chips=3)
     table = tmp_path / "chips.csv"
-    good = ",".join(CHIPS) + "\n0.4,0,0.25,0.5\n"
+    good = ",".join(CHIPS) + "\n0.4,0,0.25,0.5,9,40\n"
     table.write_text(good)
-    assert _read_chips(table, config) == [[0.4, 0, 0.25, 0.5]]
+    assert _read_chips(table, config) == [[0.4, 0, 0.25, 0.5, 9, 40]]
     table.write_text(good + row + "\n")
     with pytest.raises(InputError, match="is damaged: remove it") as caught:
         _read_chips(table, config)
