@@ -175,7 +175,7 @@ class ProgrammingConfig:
     verify_writes: int = 20
     """[-] Programmings of a chosen cell at most."""
 
-    verify_rounds: int = 4
+    verify_rounds: int = 64
     """[-] By gradient: parts that the cells are chosen in, each from a new gradient."""
 
     def __post_init__(self):
@@ -185,7 +185,7 @@ class ProgrammingConfig:
             ("max_writes", 1, 1000),
             ("verify_share", 0.0, 1.0),
             ("verify_writes", 1, 1000),
-            ("verify_rounds", 1, 100),
+            ("verify_rounds", 1, 1000),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
