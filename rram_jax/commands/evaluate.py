@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rram_jax.chip.design import NetworkDesign, design_network
+from rram_jax.chip.design import NetworkDesign, design_network, programmed_card
 from rram_jax.chip.evaluate import ChipEvaluator, summarise
 from rram_jax.commands.config import EvaluateCommand, ExportCommand
 from rram_jax.commands.network import (
@@ -86,6 +86,7 @@ def evaluate(config: EvaluateCommand) -> Path:
     dataset = load_dataset(choose_data(checkpoint, config.data), config.data_dir)
     check_fit(shape, dataset)
     card = at_reset(load_card(config.device), config.v_reset, config.t_reset)
+    card = programmed_card(card, config.programming)
     n_images = len(dataset.test_labels)
     if config.images and config.images > n_images:
         raise InputError(

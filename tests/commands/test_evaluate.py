@@ -104,6 +104,27 @@ def test_without_spread_every_chip_is_ideal(checkpoint, tmp_path):
     assert point["ties_mean"] != point["accuracy_ideal"]
 
 
+def test_chosen_cells_are_told(checkpoint, tmp_path):
+    few = ("--circuit", "ideal", "--images", "50", "--sigma-lrs", "0.4")
+    chosen = ("--verify-share", "0.1", "--verify-by", "deviation")
+    evaluate(checkpoint, *few, *chosen, "--out", "a", "--json", "f.json")
+    point = json.loads((tmp_path / "f.json").read_text())
+    # 2 x 144 x 8 and 2 x 8 x 40 cells, one or more programmings each.
+    assert point["verified_mean"] == round(0.1 * (2304 + 640))
+    assert point["verify_pulses_mean"] > 2 * point["verified_mean"]
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert config["programming"]["verify_share"] == 0.1
+    rows = np.array(read_numbers(tmp_path / "a" / "chips.csv", CHIPS))
+    assert point["verify_pulses_mean"] == pytest.approx(rows[:, 5].mean())
+
+
+def test_a_band_for_all_cells_replaces_the_cards(checkpoint, tmp_path, capsys):
+    told = refused(
+        capsys, "evaluate", str(checkpoint), "--chips", "3", "--max-writes", "4"
+    )
+    assert "needs a band" in told
+
+
 def test_a_reset_pulse_changes_card_and_label(checkpoint, tmp_path):
     few = ("--device", "hfo2-nominal", "--circuit", "ideal", "--images", "200")
     evaluate(checkpoint, *few, "--out", "own", "--json", "own.json")
