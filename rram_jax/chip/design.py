@@ -158,11 +158,12 @@ def _check_calibration(network, programming, calibration):
     if not programming.calibrated:
         return
     n_inputs = network.config.sizes[0]
-    shape = None if calibration is None else calibration.shape
-    if calibration is None or not len(calibration) or shape != (shape[0], n_inputs):
+    shape = (0,) if calibration is None else calibration.shape
+    if len(shape) != 2 or not shape[0] or shape[1] != n_inputs:
         raise InputError(
             "To choose cells by gradient takes the input codes of training images, an"
-            f" array (images, {n_inputs}); got {shape or 'none'}."
+            f" array (images, {n_inputs}); got"
+            f" {'none' if calibration is None else shape}."
         )
 
 

@@ -46,12 +46,11 @@ def program_chip(
         sample_layer(key, layer, k, device, design.card, mismatch=mismatch)
         for k, layer in enumerate(design.layers)
     ]
-    trim, verify = design.network.config.trim, design.programming.verify_share > 0
-    if trim or verify:
+    if design.programming.verify_share > 0:
         models = models or network_model(design, circuit)
-    if verify:
         samples = verify_chip(key, samples, design, models, device)
-    if trim:
+    if design.network.config.trim:
+        models = models or network_model(design, circuit)
         samples = trim_chip(key, samples, design, models, device, circuit)
     if rtn_pass is None:
         return tuple(samples)
