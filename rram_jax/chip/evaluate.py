@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,16 @@ import numpy as np
 import scipy.stats
 from jax.sharding import PartitionSpec
 
-from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.program import surrogate_chip
+from rram_jax.chip.design import NetworkDesign, programmed_card
+from rram_jax.chip.program import program_chip
 from rram_jax.chip.sample import chip_key
-from rram_jax.chip.surrogate import NOISE, network_model, run_network, winner
+from rram_jax.chip.surrogate import (
+    NOISE,
+    mapped_layer,
+    network_model,
+    run_network,
+    winner,
+)
 from rram_jax.device.card import DeviceCard, DeviceParams
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
@@ -56,6 +63,22 @@ def summarise(accuracy: Sequence[float] | np.ndarray) -> AccuracySummary:
         worst=float(a.min()),
         ci95=ci95,
     )
+
+
+class ChipTally(NamedTuple):
+    """What was counted on each chip, all (chips,)."""
+
+    right: np.ndarray
+    """[-] Images with the right answer."""
+
+    ties: np.ndarray
+    """[-] Images with two outputs that cross last."""
+
+    verified: np.ndarray
+    """[-] Cells that selective write-verify has chosen."""
+
+    verify_pulses: np.ndarray
+    """[-] Programmings that it has made of them."""
 
 
 class ChipEvaluator:
@@ -112,11 +135,25 @@ class ChipEvaluator:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Right answers and ties of each chip, both (chips,), as counts of images.
 
-        `design`: the same network's for another spread; None takes the first one.
+        `design`: the same network's for another spread; None takes the first one, whose
+        programming holds for all.
 
         Raises:
             InputError: There is no chip.
         """
+        tally = self.tally(seed, chips, device, v_read, rtn_pass, design)
+        return tally.right, tally.ties
+
+    def tally(
+        self,
+        seed: int,
+        chips: Sequence[int],
+        device: DeviceParams,
+        v_read: float,
+        rtn_pass: int = 0,
+        design: NetworkDesign | None = None,
+    ) -> ChipTally:
+        """The same with what programming took; see `__call__`."""
         if not chips:
             raise InputError("An evaluation needs 1 chip or more; got none.")
         # As many chips for every device: the last chip fills up.
@@ -127,12 +164,12 @@ class ChipEvaluator:
             jnp.asarray(v_read, jnp.float32),
             jnp.asarray(rtn_pass, jnp.int32),
         )
-        right, ties = self._run(
+        counts = self._run(
             split_batch(jnp.stack([chip_key(seed, n) for n in filled]), self._mesh),
             *replicate(shared, self._mesh),
             *self._images,
         )
-        return np.asarray(right)[: len(chips)], np.asarray(ties)[: len(chips)]
+        return ChipTally(*(np.asarray(count)[: len(chips)] for count in counts))
 
     def _chips(self, keys, *shared):
         def of_one_device(keys, *shared):
@@ -153,7 +190,13 @@ class ChipEvaluator:
 
     def _one(self, key, models, device, v_read, rtn_pass, codes, labels):
         design, circuit = self.design, self.circuit
-        chip = surrogate_chip(key, design, device, circuit, rtn_pass, models)
+        state = rtn_pass if circuit == "full" else None
+        samples = program_chip(
+            key, design, device, circuit, models=models, rtn_pass=state
+        )
+        chip = tuple(map(mapped_layer, samples, models))
+        verified = sum(sample.verified for sample in samples)
+        pulses = sum(sample.verify_pulses for sample in samples)
         noise_key = jax.random.fold_in(jax.random.fold_in(key, NOISE), rtn_pass)
 
         def block(carry, item):
@@ -169,7 +212,8 @@ class ChipEvaluator:
 
         zero = (jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
         items = (jnp.arange(len(codes)), codes, labels)
-        return jax.lax.scan(block, zero, items)[0]
+        right, ties = jax.lax.scan(block, zero, items)[0]
+        return right, ties, verified, pulses
 
 
 def evaluate(
@@ -188,7 +232,7 @@ def evaluate(
         design: The network's circuit.
         codes: Input codes, uint8 (images, inputs).
         labels: (images,)
-        device: Cells to sample; None for those of the design.
+        device: Cells to sample, with the programming of the design; None for its own.
         circuit: One of `chip.config.CIRCUITS`.
         chips: Number of sampled chips.
         seed: Makes them.
@@ -197,6 +241,6 @@ def evaluate(
         InputError: No such circuit, or inputs that do not fit the network.
     """
     evaluator = ChipEvaluator(design, codes, labels, circuit)
-    device = device or design.device
+    device = programmed_card(device or design.device, design.programming)
     right, _ = evaluator(seed, range(chips), device.params(), design.circuit.v_read)
     return summarise(right / len(labels))

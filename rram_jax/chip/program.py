@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import LayerSample, chip_key, rtn_factor, sample_layer
+from rram_jax.chip.selective import verify_chip
 from rram_jax.chip.surrogate import (
     ChipLayer,
     LayerModel,
@@ -26,7 +27,10 @@ def program_chip(
     rtn_pass: int | Integer[Array, ""] | None = 0,
     mismatch: bool = True,
 ) -> tuple[LayerSample, ...]:
-    """Draw every layer of the chip that `key` makes, and trim it if it has trim pairs.
+    """Draw every layer of the chip that `key` makes, as it leaves its test.
+
+    Chosen cells are programmed again where the design's programming says so, then trim
+    pairs are programmed where the network has them.
 
     Args:
         key: From `chip.sample.chip_key`.
@@ -42,6 +46,9 @@ def program_chip(
         sample_layer(key, layer, k, device, design.card, mismatch=mismatch)
         for k, layer in enumerate(design.layers)
     ]
+    if design.programming.verify_share > 0:
+        models = models or network_model(design, circuit)
+        samples = verify_chip(key, samples, design, models, device)
     if design.network.config.trim:
         models = models or network_model(design, circuit)
         samples = trim_chip(key, samples, design, models, device, circuit)

@@ -10,7 +10,12 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from rram_jax.chip.config import CircuitConfig, NetworkConfig, check_seed
+from rram_jax.chip.config import (
+    CircuitConfig,
+    NetworkConfig,
+    ProgrammingConfig,
+    check_seed,
+)
 from rram_jax.errors import InputError
 from rram_jax.qnn.config import TeacherConfig, TrainConfig
 
@@ -109,6 +114,11 @@ class EvaluateCommand:
     )
     """The circuit around the cells."""
 
+    programming: Annotated[ProgrammingConfig, arg(name="")] = field(
+        default_factory=ProgrammingConfig
+    )
+    """How chips are programmed."""
+
     json: Path | None = None
     """File that gets the result as JSON: an object, or a list of them for a curve."""
 
@@ -186,6 +196,11 @@ class ExportCommand:
         default_factory=CircuitConfig
     )
     """The circuit around the cells."""
+
+    programming: Annotated[ProgrammingConfig, arg(name="")] = field(
+        default_factory=ProgrammingConfig
+    )
+    """How chips are programmed."""
 
     out: Path | None = None
     """Folder of the results; by default named after command, network and settings, so

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from rram_jax.chip.design import NetworkDesign, design_network
+from rram_jax.chip.design import NetworkDesign, design_network, programmed_card
 from rram_jax.chip.evaluate import ChipEvaluator, summarise
 from rram_jax.commands.config import EvaluateCommand, ExportCommand
-from rram_jax.commands.network import check_fit, ideal_accuracy
+from rram_jax.commands.network import (
+    calibration_codes,
+    check_fit,
+    ideal_accuracy,
+)
 from rram_jax.commands.terminal import (
     progress_bar,
     say,
@@ -43,8 +47,9 @@ from rram_jax.run_folder import (
 CHUNK = 5
 """[-] Chips between two writes of chips.csv, rounded up to as many on every device."""
 
-CHIPS = ("sigma_lrs", "chip", "accuracy", "ties")
-"""Columns of chips.csv; accuracy and ties are shares of the images."""
+CHIPS = ("sigma_lrs", "chip", "accuracy", "ties", "verified", "verify_pulses")
+"""Columns of chips.csv; accuracy and ties are shares of the images, the last two are
+cells that selective write-verify has chosen, and their programmings."""
 
 SHOWN = {
     "dataset": str,
@@ -82,6 +87,7 @@ def evaluate(config: EvaluateCommand) -> Path:
     dataset = load_dataset(choose_data(checkpoint, config.data), config.data_dir)
     check_fit(shape, dataset)
     card = at_reset(load_card(config.device), config.v_reset, config.t_reset)
+    card = programmed_card(card, config.programming)
     n_images = len(dataset.test_labels)
     if config.images and config.images > n_images:
         raise InputError(
@@ -191,7 +197,14 @@ def _points(
         nonlocal evaluator
         if left:
             wires = config.circuit != "ideal"
-            design = design_network(network, own, config.design, wires=wires)
+            design = design_network(
+                network,
+                own,
+                config.design,
+                wires=wires,
+                programming=config.programming,
+                calibration=calibration_codes(network.config, dataset),
+            )
             if evaluator is None:  # one program for all spreads
                 evaluator = ChipEvaluator(design, codes, labels, config.circuit)
             yield from _chunks(evaluator, config, design, left)
@@ -234,7 +247,9 @@ def _read_chips(table: Path, config: EvaluateCommand) -> list[list[float]]:
         and chip % 1 == 0
         and 0 <= accuracy <= 1
         and 0 <= ties <= 1
-        for sigma, chip, accuracy, ties in rows
+        and verified >= 0
+        and pulses >= 0
+        for sigma, chip, accuracy, ties, verified, pulses in rows
     )
     if not fits or len({(sigma, chip) for sigma, chip, *_ in rows}) < len(rows):
         raise damaged_table(table)
@@ -255,19 +270,21 @@ def _chunks(
         chips = left[first : first + chunk]
         # Always as many chips, so that one program does; the last fills up.
         filled = chips + chips[-1:] * (chunk - len(chips))
-        right, ties = evaluator(
+        tally = evaluator.tally(
             config.seed, filled, device.params(), v_read, design=design
         )
-        shares = np.stack([right, ties], 1)[: len(chips)] / evaluator.n_images
+        shares = (count / evaluator.n_images for count in (tally.right, tally.ties))
+        counts = np.stack([*shares, tally.verified, tally.verify_pulses], 1)
         yield [
-            [device.sigma_lrs, chip, *share]
-            for chip, share in zip(chips, shares.tolist(), strict=True)
+            [device.sigma_lrs, chip, *count]
+            for chip, count in zip(chips, counts[: len(chips)].tolist(), strict=True)
         ]
 
 
 def _point(sigma: float, rows: list[list[float]]) -> dict[str, Any]:
     """What the chips at one spread say together."""
-    _, _, accuracy, ties = np.array([row for row in rows if row[0] == sigma]).T
+    own = np.array([row for row in rows if row[0] == sigma])
+    _, _, accuracy, ties, verified, pulses = own.T
     summary = summarise(accuracy.tolist())
     return {
         "sigma_lrs": sigma,
@@ -277,6 +294,8 @@ def _point(sigma: float, rows: list[list[float]]) -> dict[str, Any]:
         "accuracy_worst": summary.worst,
         "ci95": list(summary.ci95),
         "ties_mean": float(ties.mean()),
+        "verified_mean": float(verified.mean()),
+        "verify_pulses_mean": float(pulses.mean()),
     }
 
 
