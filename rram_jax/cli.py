@@ -23,6 +23,7 @@ from tyro.constructors import (
 
 from rram_jax.chip.config import NetworkConfig, parse_sizes
 from rram_jax.commands.config import (
+    CompareCommand,
     DemoCommand,
     DoctorCommand,
     EvaluateCommand,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, type] = {
     "teacher": TeacherCommand,
     "train": TrainCommand,
     "evaluate": EvaluateCommand,
+    "compare": CompareCommand,
     "export": ExportCommand,
     "verify": VerifyCommand,
     "device": DeviceCommand,

@@ -15,6 +15,10 @@ attenuation map; the map and the neuron card with mismatch, noise and RTN."""
 VERIFY_BY = ("gradient", "deviation", "random")
 """What chooses the cells of selective write-verify (`chip.selective`)."""
 
+WIRES = ("map", "exact")
+"""How a sampled array's wires are taken: by the map of the nominal array, or solved
+for the very cells (`circuit.tile.layer_transfer`)."""
+
 TRIM_CODES = (15, 8, 4, 2, 1)
 """[-] Constant codes of the trim pairs: any sum of codes from -30 to 30."""
 
@@ -36,6 +40,26 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 2**32:
         raise InputError(f"A seed lies between 0 and {2**32 - 1}; got {seed}.")
+
+
+def check_circuit(circuit: str, wires: str = "map") -> None:
+    """Check the names of a circuit and of how its wires are taken.
+
+    Raises:
+        InputError: There is no such name, or a circuit without wires is to have them
+            exact.
+    """
+    if circuit not in CIRCUITS:
+        raise InputError(
+            f"circuit must be one of {', '.join(CIRCUITS)}; got {circuit!r}."
+        )
+    if wires not in WIRES:
+        raise InputError(f"wires must be one of {', '.join(WIRES)}; got {wires!r}.")
+    if wires == "exact" and circuit == "ideal":
+        raise InputError(
+            "Circuit 'ideal' has no wires that could be exact: take circuit 'map' or"
+            " 'full' for them."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

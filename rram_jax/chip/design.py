@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.chip.config import CIRCUITS, CircuitConfig, ProgrammingConfig
+from rram_jax.chip.config import CircuitConfig, ProgrammingConfig, check_circuit
 from rram_jax.chip.network import HardwareNetwork, Layer, column_sums
 from rram_jax.circuit.attenuation import (
     AttenuationMap,
@@ -66,21 +66,22 @@ class NetworkDesign:
     """[-] Input codes of training images that cells are chosen on, where
     `programming.calibrated`."""
 
-    def check(self, circuit: str):
-        """Check that a circuit's name belongs to this design.
+    def check(self, circuit: str, wires: str = "map"):
+        """Check that a circuit's name, and how its wires are taken, suit this design.
 
         Raises:
             InputError: There is no such circuit, or it needs a design with wires, or
                 one without.
         """
-        if circuit not in CIRCUITS:
-            raise InputError(
-                f"circuit must be one of {', '.join(CIRCUITS)}; got {circuit!r}."
-            )
+        check_circuit(circuit, wires)
         if circuit == "ideal" and self.wires:
             raise InputError(
                 "Circuit 'ideal' takes a design without wires: make it by"
                 " design_network(..., wires=False)."
+            )
+        if wires == "exact" and not self.wires:
+            raise InputError(
+                "Exact wires take a design with wires: make it by design_network(...)."
             )
         if circuit == "full" and not (self.wires and self.neurons):
             raise InputError(

@@ -1,68 +1,26 @@
 """Accuracy of a network over many sampled chips."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
 from jax.sharding import PartitionSpec
 
 from rram_jax.chip.design import NetworkDesign, programmed_card
-from rram_jax.chip.program import program_chip
+from rram_jax.chip.program import chip_layers, program_chip
 from rram_jax.chip.sample import chip_key
-from rram_jax.chip.surrogate import (
-    NOISE,
-    mapped_layer,
-    network_model,
-    run_network,
-    winner,
-)
+from rram_jax.chip.statistics import AccuracySummary, summarise
+from rram_jax.chip.surrogate import NOISE, network_model, run_network, winner
 from rram_jax.device.card import DeviceCard, DeviceParams
+from rram_jax.device.variability import key_of_cycle
 from rram_jax.errors import InputError
 from rram_jax.neuron.model import to_counts
 from rram_jax.parallel import AXIS, Device, device_mesh, replicate, split_batch
 
 IMAGES_PER_BLOCK = 1000
 """[-] Images that one matrix product takes: activations stay in the cache's reach."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccuracySummary:
-    """Accuracy as a distribution over chips."""
-
-    mean: float
-    sd: float
-    p01: float
-    worst: float
-    ci95: tuple[float, float]
-    """Of the mean, by Student's t with the chips as the unit; from one chip nothing
-    follows: 0 to 1."""
-
-
-def summarise(accuracy: Sequence[float] | np.ndarray) -> AccuracySummary:
-    """Mean, sd, 1st percentile, worst and interval; one number a chip.
-
-    Raises:
-        InputError: There is no chip.
-    """
-    a = np.asarray(accuracy, float)
-    if not a.size:
-        raise InputError("Accuracy over chips needs 1 chip or more; got none.")
-    sd, mean, ci95 = 0.0, float(a.mean()), (0.0, 1.0)
-    if a.size > 1:
-        sd = float(a.std(ddof=1))
-        half = float(scipy.stats.t.ppf(0.975, a.size - 1)) * sd / np.sqrt(a.size)
-        ci95 = (max(float(mean - half), 0.0), min(float(mean + half), 1.0))
-    return AccuracySummary(
-        mean=mean,
-        sd=sd,
-        p01=float(np.quantile(a, 0.01)),
-        worst=float(a.min()),
-        ci95=ci95,
-    )
 
 
 class ChipTally(NamedTuple):
@@ -84,9 +42,10 @@ class ChipTally(NamedTuple):
 class ChipEvaluator:
     """Counts right answers and ties of one design on one set of images.
 
-    Compiled once; spreads, read voltage and RTN pass may change from call to call.
-    Every device takes an equal part of the chips; each chip is counted whole on one of
-    them, so its numbers are the same on any number of devices.
+    Compiled once; spreads, read voltage and RTN pass may change from call to call. All
+    cycles but the first share a second program. Every device takes an equal part of
+    the chips; each chip is counted whole on one of them, so its numbers are the same on
+    any number of devices.
     """
 
     def __init__(
@@ -95,13 +54,14 @@ class ChipEvaluator:
         codes: np.ndarray,
         labels: np.ndarray,
         circuit: str = "map",
+        wires: str = "map",
         devices: Sequence[Device] | None = None,
     ):
         """`codes` uint8 (images, inputs), `labels` (images,).
 
         `devices`: take the chips; None for all that this process has.
         """
-        design.check(circuit)
+        design.check(circuit, wires)
         if codes.shape[1] != design.network.config.sizes[0]:
             raise InputError(
                 f"{design.network.config.name} takes {design.network.config.sizes[0]}"
@@ -113,6 +73,7 @@ class ChipEvaluator:
                 f" {len(codes)} images and {len(labels)} labels."
             )
         self.design, self.circuit, self.n_images = design, circuit, len(codes)
+        self.wires = wires
         pad = -len(codes) % min(IMAGES_PER_BLOCK, len(codes))
         block = (-1, min(IMAGES_PER_BLOCK, len(codes)))
         codes = np.pad(codes, ((0, pad), (0, 0)))
@@ -122,6 +83,7 @@ class ChipEvaluator:
         self._mesh = device_mesh(self.devices)
         codes, labels = codes.reshape(*block, codes.shape[1]), labels.reshape(block)
         self._images = replicate((codes, labels), self._mesh)
+        # A first cycle comes as None: known as such, it costs nothing more.
         self._run = jax.jit(self._chips)
 
     def __call__(
@@ -132,16 +94,24 @@ class ChipEvaluator:
         v_read: float,
         rtn_pass: int = 0,
         design: NetworkDesign | None = None,
+        cycle: int = 0,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Right answers and ties of each chip, both (chips,), as counts of images.
 
-        `design`: the same network's for another spread; None takes the first one, whose
-        programming holds for all.
+        Args:
+            seed: With a chip's number it makes the chip.
+            chips: Numbers of the chips.
+            device: Medians and spreads of the cells.
+            v_read: [V] Row swing.
+            rtn_pass: Which pass over the images, in circuit "full".
+            design: The same network's for another spread; None takes the first one,
+                whose programming holds for all.
+            cycle: Which programming of the chips.
 
         Raises:
             InputError: There is no chip.
         """
-        tally = self.tally(seed, chips, device, v_read, rtn_pass, design)
+        tally = self.tally(seed, chips, device, v_read, rtn_pass, design, cycle)
         return tally.right, tally.ties
 
     def tally(
@@ -152,6 +122,7 @@ class ChipEvaluator:
         v_read: float,
         rtn_pass: int = 0,
         design: NetworkDesign | None = None,
+        cycle: int = 0,
     ) -> ChipTally:
         """The same with what programming took; see `__call__`."""
         if not chips:
@@ -159,6 +130,7 @@ class ChipEvaluator:
         # As many chips for every device: the last chip fills up.
         filled = [*chips, *[chips[-1]] * (-len(chips) % len(self.devices))]
         shared = (
+            jnp.asarray(cycle, jnp.int32) if cycle else None,
             network_model(design or self.design, self.circuit),
             device,
             jnp.asarray(v_read, jnp.float32),
@@ -188,16 +160,23 @@ class ChipEvaluator:
             check_vma=False,
         )(keys, *shared)
 
-    def _one(self, key, models, device, v_read, rtn_pass, codes, labels):
+    def _one(self, key, cycle, models, device, v_read, rtn_pass, codes, labels):
         design, circuit = self.design, self.circuit
-        state = rtn_pass if circuit == "full" else None
+        cycle = 0 if cycle is None else cycle
         samples = program_chip(
-            key, design, device, circuit, models=models, rtn_pass=state
+            key,
+            design,
+            device,
+            circuit,
+            models=models,
+            rtn_pass=rtn_pass if circuit == "full" else None,
+            cycle=cycle,
         )
-        chip = tuple(map(mapped_layer, samples, models))
+        chip = chip_layers(samples, design, models, self.wires)
         verified = sum(sample.verified for sample in samples)
         pulses = sum(sample.verify_pulses for sample in samples)
-        noise_key = jax.random.fold_in(jax.random.fold_in(key, NOISE), rtn_pass)
+        noise_key = key_of_cycle(jax.random.fold_in(key, NOISE), cycle)
+        noise_key = jax.random.fold_in(noise_key, rtn_pass)
 
         def block(carry, item):
             index, x, y = item
@@ -223,8 +202,10 @@ def evaluate(
     *,
     device: DeviceCard | None = None,
     circuit: str = "map",
+    wires: str = "map",
     chips: int = 20,
     seed: int = 0,
+    bar: float | None = None,
 ) -> AccuracySummary:
     """Accuracy over sampled chips in one call.
 
@@ -234,13 +215,15 @@ def evaluate(
         labels: (images,)
         device: Cells to sample, with the programming of the design; None for its own.
         circuit: One of `chip.config.CIRCUITS`.
+        wires: One of `chip.config.WIRES`; exact ones take longer.
         chips: Number of sampled chips.
         seed: Makes them.
+        bar: Accuracy that the yield is counted at, 0 to 1; None for no yield.
 
     Raises:
         InputError: No such circuit, or inputs that do not fit the network.
     """
-    evaluator = ChipEvaluator(design, codes, labels, circuit)
+    evaluator = ChipEvaluator(design, codes, labels, circuit, wires)
     device = programmed_card(device or design.device, design.programming)
     right, _ = evaluator(seed, range(chips), device.params(), design.circuit.v_read)
-    return summarise(right / len(labels))
+    return summarise(right / len(labels), bar)

@@ -23,6 +23,7 @@ def expected_loss(
     labels: Integer[Array, " batch"],
     design: NetworkDesign,
     circuit: str = "map",
+    wires: str = "map",
 ) -> Float[Array, ""]:
     """Mean cross-entropy [nat] over chips and images.
 
@@ -34,11 +35,15 @@ def expected_loss(
         labels: Right answers.
         design: The network's circuit.
         circuit: One of `chip.config.CIRCUITS`.
+        wires: One of `chip.config.WIRES`; through exact ones in reverse mode only.
+
+    Raises:
+        InputError: There are no such names, or they do not suit the design.
     """
-    design.check(circuit)
+    design.check(circuit, wires)
 
     def of_chip(key):
-        chip = surrogate_chip(key, design, device, circuit)
+        chip = surrogate_chip(key, design, device, circuit, wires=wires)
         noise = jax.random.fold_in(key, NOISE) if circuit == "full" else None
         position = run_network(chip, codes, design, v_read, circuit, noise)
         log_share = jax.nn.log_softmax(logits(position, design))

@@ -9,11 +9,13 @@ from rram_jax.chip.selective import verify_chip
 from rram_jax.chip.surrogate import (
     ChipLayer,
     LayerModel,
+    exact_layer,
     mapped_layer,
     network_model,
 )
 from rram_jax.chip.trim import trim_chip
 from rram_jax.device.card import DeviceParams
+from rram_jax.device.variability import Cycle, key_of_cycle
 from rram_jax.types import Array, Integer, Key
 
 
@@ -26,6 +28,7 @@ def program_chip(
     models: Sequence[LayerModel] | None = None,
     rtn_pass: int | Integer[Array, ""] | None = 0,
     mismatch: bool = True,
+    cycle: Cycle = 0,
 ) -> tuple[LayerSample, ...]:
     """Draw every layer of the chip that `key` makes, as it leaves its test.
 
@@ -41,23 +44,27 @@ def program_chip(
         rtn_pass: Which pass over the test set: each has one frozen RTN state. None
             leaves RTN out.
         mismatch: False for neurons without threshold shifts.
+        cycle: Which programming of the same manufactured chip (`chip.sample`).
     """
+    card = design.card
     samples = [
-        sample_layer(key, layer, k, device, design.card, mismatch=mismatch)
+        sample_layer(key, layer, k, device, card, mismatch=mismatch, cycle=cycle)
         for k, layer in enumerate(design.layers)
     ]
     if design.programming.verify_share > 0:
         models = models or network_model(design, circuit)
-        samples = verify_chip(key, samples, design, models, device)
+        verify_key = key_of_cycle(key, cycle)
+        samples = verify_chip(verify_key, samples, design, models, device)
     if design.network.config.trim:
         models = models or network_model(design, circuit)
-        samples = trim_chip(key, samples, design, models, device, circuit)
+        samples = trim_chip(key, samples, design, models, device, circuit, cycle)
     if rtn_pass is None:
         return tuple(samples)
     return tuple(
         dataclasses.replace(
             sample,
-            resistance=sample.resistance * rtn_factor(key, k, sample, device, rtn_pass),
+            resistance=sample.resistance
+            * rtn_factor(key, k, sample, device, rtn_pass, cycle),
         )
         for k, sample in enumerate(samples)
     )
@@ -70,8 +77,12 @@ def sample_chip(
     *,
     rtn_pass: int | None = 0,
     mismatch: bool = True,
+    cycle: int = 0,
 ) -> tuple[LayerSample, ...]:
-    """Chip number `chip` of a seed, layer by layer: the one of circuit "full"."""
+    """Chip number `chip` of a seed, layer by layer: the one of circuit "full".
+
+    With `cycle` 1, 2, ... the same chip, programmed again so many times.
+    """
     return program_chip(
         chip_key(seed, chip),
         design,
@@ -79,6 +90,7 @@ def sample_chip(
         "full",
         rtn_pass=rtn_pass,
         mismatch=mismatch,
+        cycle=cycle,
     )
 
 
@@ -89,16 +101,40 @@ def surrogate_chip(
     circuit: str,
     rtn_pass: int | Integer[Array, ""] = 0,
     models: Sequence[LayerModel] | None = None,
+    *,
+    wires: str = "map",
+    cycle: Cycle = 0,
 ) -> tuple[ChipLayer, ...]:
-    """A chip with its mapped transfer; differentiable in `device`.
+    """A chip with its transfer; differentiable in `device`.
 
     RTN and mismatch are there in the full circuit only. `models` are those of another
     design of the same network, such as for another spread; None takes the design's.
+    `wires` is one of `chip.config.WIRES`; the cells are the same with both, as trim
+    pairs are chosen with the map. `cycle`: which programming of the chip.
     """
     models = models or network_model(design, circuit)
-    state = rtn_pass if circuit == "full" else None
-    samples = program_chip(key, design, device, circuit, models=models, rtn_pass=state)
+    samples = program_chip(
+        key,
+        design,
+        device,
+        circuit,
+        models=models,
+        rtn_pass=rtn_pass if circuit == "full" else None,
+        cycle=cycle,
+    )
+    return chip_layers(samples, design, models, wires)
+
+
+def chip_layers(
+    samples: Sequence[LayerSample],
+    design: NetworkDesign,
+    models: Sequence[LayerModel],
+    wires: str = "map",
+) -> tuple[ChipLayer, ...]:
+    """A drawn chip's layers with their transfer; `wires` of `chip.config.WIRES`."""
     return tuple(
-        mapped_layer(sample, model)
+        exact_layer(sample, model, layer)
+        if wires == "exact"
+        else mapped_layer(sample, model)
         for sample, model, layer in zip(samples, models, design.layers, strict=True)
     )

@@ -2,6 +2,8 @@
 
 The key of chip n is `fold_in(key(seed), n)`; layers and purposes are folded in from
 there, so surrogate and deck draw the same chip, in any order and any chunking.
+A chip that is programmed again (`cycle`) keeps its key: stuck cells, the device-to-
+device part of every cell, traps and mismatch stay, the rest is drawn anew.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from rram_jax.chip.design import LayerDesign
 from rram_jax.device.card import DeviceParams
 from rram_jax.device.rtn import frozen_rtn, sample_traps
 from rram_jax.device.variability import (
+    Cycle,
     draw_stuck,
+    key_of_cycle,
     sample_resistance,
     stuck_state,
 )
@@ -63,6 +67,7 @@ def sample_layer(
     card: NeuronCard,
     *,
     mismatch: bool = True,
+    cycle: Cycle = 0,
 ) -> LayerSample:
     """Draw one layer of the chip that `key` makes, as it leaves programming.
 
@@ -73,6 +78,7 @@ def sample_layer(
         device: Medians and spreads.
         card: Threshold mismatch of the neurons' transistors.
         mismatch: False for neurons without threshold shifts.
+        cycle: Which programming of the chip.
     """
     cell_key, _, _, neuron_key = _layer_keys(key, layer_index)
     n = design.layer.n_outputs
@@ -83,7 +89,7 @@ def sample_layer(
     return LayerSample(
         is_lrs=design.is_lrs,
         stuck=draw_stuck(cell_key, design.is_lrs.shape),
-        resistance=sample_resistance(cell_key, design.is_lrs, device),
+        resistance=sample_resistance(cell_key, design.is_lrs, device, cycle=cycle),
         delvto=delvto,
         trim_pulses=jnp.zeros((), jnp.int32),
         verified=jnp.zeros((), jnp.int32),
@@ -97,13 +103,16 @@ def rtn_factor(
     sample: LayerSample,
     device: DeviceParams,
     rtn_pass: int | Integer[Array, ""],
+    cycle: Cycle = 0,
 ) -> Float[Array, "rows cols"]:
     """[-] What RTN makes of every resistance of a layer of the chip that `key` makes.
 
-    `rtn_pass` says which pass over the test set: each has one frozen state.
+    `rtn_pass` says which pass over the test set after programming number `cycle`: each
+    has one frozen state of the same traps. (How many of a cell's traps lie in the
+    barrier of HRS follows from its resistance, and so from the cycle.)
     """
     _, trap_key, state_key, _ = _layer_keys(key, layer_index)
-    state_key = jax.random.fold_in(state_key, rtn_pass)
+    state_key = jax.random.fold_in(key_of_cycle(state_key, cycle), rtn_pass)
     state = stuck_state(sample.stuck, sample.is_lrs, device)
     traps = sample_traps(trap_key, sample.resistance, state, device)
     return frozen_rtn(state_key, traps)

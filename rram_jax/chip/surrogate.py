@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from rram_jax.chip.design import NetworkDesign
+from rram_jax.chip.design import LayerDesign, NetworkDesign
 from rram_jax.chip.sample import LayerSample
 from rram_jax.circuit.attenuation import AttenuationMap, mapped_transfer
 from rram_jax.circuit.encode import SLOTS, slots_on
 from rram_jax.circuit.pair import signed_transfer
+from rram_jax.circuit.tile import layer_transfer
 from rram_jax.neuron.model import (
     NeuronParams,
     crossing,
@@ -171,6 +172,15 @@ def chip_layer(
 def mapped_layer(sample: LayerSample, model: LayerModel) -> ChipLayer:
     """The same with the wires by the attenuation map."""
     transfer = mapped_transfer(1 / sample.resistance, model.attenuation)
+    return chip_layer(sample, transfer, model)
+
+
+def exact_layer(
+    sample: LayerSample, model: LayerModel, layer: LayerDesign
+) -> ChipLayer:
+    """The same with the wires solved for these very cells; reverse mode only."""
+    c = layer.layer.columns_per_output
+    transfer = layer_transfer(1 / sample.resistance, layer.tile, c)
     return chip_layer(sample, transfer, model)
 
 

@@ -29,7 +29,12 @@ from rram_jax.chip.surrogate import (
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.pair import cells_of
 from rram_jax.device.card import DeviceParams
-from rram_jax.device.variability import mean_conductance, sample_resistance
+from rram_jax.device.variability import (
+    Cycle,
+    key_of_cycle,
+    mean_conductance,
+    sample_resistance,
+)
 from rram_jax.neuron.model import to_counts
 from rram_jax.types import Array, Float, Int, Key
 
@@ -51,6 +56,7 @@ def trim_chip(
     models: Sequence[LayerModel],
     device: DeviceParams,
     circuit: str,
+    cycle: Cycle = 0,
 ) -> list[LayerSample]:
     """Trim a chip's layers, the first one first.
 
@@ -66,6 +72,7 @@ def trim_chip(
         models: Its layers in this circuit (`chip.surrogate.network_model`).
         device: Medians and spreads of the cells that are programmed anew.
         circuit: One of `chip.config.CIRCUITS`.
+        cycle: Which programming of the chip it was.
     """
     config, trimmed, excess = design.network.config, [], 0.0
     codes = jnp.asarray(design.network.trim_patterns, jnp.float32)
@@ -90,11 +97,12 @@ def trim_chip(
         layer_key = jax.random.fold_in(jax.random.fold_in(key, TRIM), index)
         for k in range(ROUNDS):
             cell_key, noise_key = jax.random.split(jax.random.fold_in(layer_key, k))
+            noise_key = key_of_cycle(noise_key, cycle)
             given = to_counts(test(sample, noise_key=noise_key), layer.neuron)
             trim = trim + _correction(given, wanted, layer)
             trim = jnp.clip(trim, -sum(TRIM_CODES), sum(TRIM_CODES))
-            sample = _program(cell_key, sample, trim, layer, device)
-        noise_key = jax.random.fold_in(layer_key, ROUNDS)
+            sample = _program(cell_key, sample, trim, layer, device, cycle)
+        noise_key = key_of_cycle(jax.random.fold_in(layer_key, ROUNDS), cycle)
         position = jax.lax.stop_gradient(test(sample, noise_key=noise_key))
         codes = to_counts(position, layer.neuron)
         excess = excess_of_pairs(model.neuron, n, config.constant_codes)
@@ -163,12 +171,13 @@ def _program(
     trim: Int[Array, " neurons"],
     layer: LayerDesign,
     device: DeviceParams,
+    cycle: Cycle,
 ) -> LayerSample:
     """Program the trim pairs; only cells that change their state are drawn anew."""
     first = sample.is_lrs.shape[0] - 2 * len(TRIM_CODES)
     weights = jnp.repeat(trim_weights(trim), layer.layer.columns_per_output, axis=1)
     is_lrs, before = cells_of(weights), sample.is_lrs[first:]
-    fresh = sample_resistance(key, is_lrs, device, sample.stuck[first:])
+    fresh = sample_resistance(key, is_lrs, device, sample.stuck[first:], cycle)
     changed = is_lrs != before
     rows = jnp.where(changed, fresh, sample.resistance[first:])
     return dataclasses.replace(

@@ -14,6 +14,7 @@ from rram_jax.chip.config import (
     CircuitConfig,
     NetworkConfig,
     ProgrammingConfig,
+    check_circuit,
     check_seed,
 )
 from rram_jax.errors import InputError
@@ -106,6 +107,21 @@ class EvaluateCommand:
     """ideal: wires and neurons are ideal; map: exact wire losses as a map; full: also
     neurons with mismatch and noise, and random telegraph noise."""
 
+    wires: Literal["map", "exact"] = "map"
+    """map: each array's wires by the map of the nominal one; exact: solved for every
+    sampled array, slower."""
+
+    cycles: int = 1
+    """[-] Times that each chip is programmed: its cells keep their device-to-device
+    part, stuck cells and mismatch stay."""
+
+    passes: int = 1
+    """[-] Times that the images are read after each programming, with random telegraph
+    noise in another state each time; circuit full only."""
+
+    bar: float | None = None
+    """[-] Accuracy, such as 0.97, that the share of good chips is counted at."""
+
     images: int | None = None
     """[-] Take the first so many test images; by default all."""
 
@@ -133,12 +149,49 @@ class EvaluateCommand:
                 "An evaluation needs --chips and --images of 1 or more; got"
                 f" {self.chips} chips and {self.images or 'all'} images."
             )
+        if self.cycles < 1 or self.passes < 1:
+            raise InputError(
+                "--cycles and --passes must be 1 or more; got"
+                f" {self.cycles} and {self.passes}."
+            )
+        if self.passes > 1 and self.circuit != "full":
+            raise InputError(
+                "Passes differ by telegraph noise and thermal noise, which only circuit"
+                f" 'full' has: add --circuit full, or leave --passes {self.passes} out."
+            )
+        check_circuit(self.circuit, self.wires)
+        if self.bar is not None and not 0 < self.bar <= 1:
+            raise InputError(
+                "--bar is an accuracy above 0 and up to 1, such as 0.97; got"
+                f" {self.bar:g}."
+            )
         for sigma in self.sigma_lrs:
             if not 0 <= sigma <= 2:
                 raise InputError(
                     "sigma_lrs is a standard deviation of ln R, between 0 and 2; got"
                     f" {sigma:g}."
                 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareCommand:
+    """Compare networks on the same chips, from folders of `rram-jax evaluate`."""
+
+    runs: Positional[tuple[Path, ...]]
+    """Folders of finished evaluations: the reference, then one or more others."""
+
+    json: Path | None = None
+    """File that gets the result as JSON: a list, one object a network and spread."""
+
+    out: Path | None = None
+    """Folder of the results; by default runs/compare-NUMBER-runs-HASH."""
+
+    def __post_init__(self):
+        if len(self.runs) < 2:
+            raise InputError(
+                "A comparison needs the folders of two evaluations or more, the"
+                f" reference first; got {len(self.runs)}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

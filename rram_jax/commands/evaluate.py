@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rram_jax.chip.design import NetworkDesign, design_network, programmed_card
-from rram_jax.chip.evaluate import ChipEvaluator, summarise
+from rram_jax.chip.evaluate import ChipEvaluator
+from rram_jax.chip.statistics import spread_parts, summarise
 from rram_jax.commands.config import EvaluateCommand, ExportCommand
 from rram_jax.commands.network import (
     calibration_codes,
@@ -31,6 +33,7 @@ from rram_jax.neuron.card import load_neuron_card
 from rram_jax.parallel import count_devices
 from rram_jax.qnn.checkpoint import Checkpoint, load_checkpoint
 from rram_jax.report.curve import accuracy_curve_figure
+from rram_jax.report.evaluated import CHIPS
 from rram_jax.run_folder import (
     RunFolder,
     check_writable,
@@ -47,9 +50,8 @@ from rram_jax.run_folder import (
 CHUNK = 5
 """[-] Chips between two writes of chips.csv, rounded up to as many on every device."""
 
-CHIPS = ("sigma_lrs", "chip", "accuracy", "ties", "verified", "verify_pulses")
-"""Columns of chips.csv; accuracy and ties are shares of the images, the last two are
-cells that selective write-verify has chosen, and their programmings."""
+_Item = tuple[int, int, int]
+"""Chip, cycle and pass."""
 
 SHOWN = {
     "dataset": str,
@@ -177,14 +179,18 @@ def _points(
     labels = dataset.test_labels[: config.images]
     codes = input_codes(images, network.config.sizes[0])
     rows = _read_chips(table, config)
-    total = config.chips * len(config.sigma_lrs)
+    repeats = [(c, p) for c in range(config.cycles) for p in range(config.passes)]
+    total = config.chips * len(repeats) * len(config.sigma_lrs)
     if run.state == "resumed":
         say_resumed(run, f"with {len(rows)} of {total} chips done")
     common = {
         "dataset": dataset.name,
         "n_images": len(labels),
         "n_chips": config.chips,
+        "n_cycles": config.cycles,
+        "n_passes": config.passes,
         "circuit": config.circuit,
+        "wires": config.wires,
         "accuracy_ideal": ideal_accuracy(network, card, images, labels, config.design),
         "seed": config.seed,
         "device": card_label(config, card),
@@ -193,7 +199,7 @@ def _points(
     }
     points, evaluator = [], None
 
-    def chunks(own: DeviceCard, left: list[int]) -> Iterator[list[list[float]]]:
+    def chunks(own: DeviceCard, left: list[_Item]) -> Iterator[list[list[float]]]:
         nonlocal evaluator
         if left:
             wires = config.circuit != "ideal"
@@ -206,7 +212,9 @@ def _points(
                 calibration=calibration_codes(network.config, dataset),
             )
             if evaluator is None:  # one program for all spreads
-                evaluator = ChipEvaluator(design, codes, labels, config.circuit)
+                evaluator = ChipEvaluator(
+                    design, codes, labels, config.circuit, config.wires
+                )
             yield from _chunks(evaluator, config, design, left)
 
     with progress_bar() as bar:
@@ -215,43 +223,53 @@ def _points(
         say_in_log(f"{len(rows)} of {total} chips done; compiling.")
         for sigma in config.sigma_lrs:
             own = dataclasses.replace(card, sigma_lrs=sigma)
-            done = {chip for spread, chip, *_ in rows if spread == sigma}
-            left = [chip for chip in range(config.chips) if chip not in done]
+            done = {tuple(row[1:4]) for row in rows if row[0] == sigma}
+            left = [
+                (chip, *repeat)
+                for repeat in repeats
+                for chip in range(config.chips)
+                if (chip, *repeat) not in done
+            ]
             for chunk in chunks(own, left):
                 rows = sorted(rows + chunk)
                 write_table(table, CHIPS, rows)
                 bar.update(task, completed=len(rows), told=f"sigma_lrs {sigma:g}")
-            points.append(common | _point(sigma, rows))
+            points.append(common | _point(sigma, rows, config))
             mean = 100 * points[-1]["accuracy_mean"]
             say_in_log(
                 f"sigma_lrs {sigma:g}: mean {mean:.2f} % over {config.chips} chips."
             )
     if len(points) > 1:
-        flat = [
-            {k: v for k, v in point.items() if k != "ci95"}
-            | dict(zip(("ci95_low", "ci95_high"), point["ci95"], strict=True))
-            for point in points
-        ]
+        flat = [_flat(point) for point in points]
         write_table(run.path / "curve.csv", list(flat[0]), (p.values() for p in flat))
         label = config.checkpoint.resolve().name
         accuracy_curve_figure({label: points}, run.path / "curve")
     return points
 
 
+def _flat(point: dict[str, Any]) -> dict[str, Any]:
+    """A point as cells of one row: intervals by their ends, what is not there left."""
+    plain = {k: v for k, v in point.items() if not isinstance(v, list)}
+    for key, value in point.items():
+        if isinstance(value, list):
+            plain |= {f"{key}_low": value[0], f"{key}_high": value[1]}
+    return {k: v for k, v in plain.items() if v is not None}
+
+
 def _read_chips(table: Path, config: EvaluateCommand) -> list[list[float]]:
     """What an earlier start left: chips that are asked for, each once."""
     rows = read_numbers(table, CHIPS)
+    most = (config.chips, config.cycles, config.passes)
     fits = all(
         sigma in config.sigma_lrs
-        and 0 <= chip < config.chips
-        and chip % 1 == 0
+        and all(0 <= x < n and x % 1 == 0 for x, n in zip(numbers, most, strict=True))
         and 0 <= accuracy <= 1
         and 0 <= ties <= 1
         and verified >= 0
         and pulses >= 0
-        for sigma, chip, accuracy, ties, verified, pulses in rows
+        for sigma, *numbers, accuracy, ties, verified, pulses in rows
     )
-    if not fits or len({(sigma, chip) for sigma, chip, *_ in rows}) < len(rows):
+    if not fits or len({tuple(row[:4]) for row in rows}) < len(rows):
         raise damaged_table(table)
     return sorted(rows)  # sums depend on the order in their last bits
 
@@ -260,32 +278,48 @@ def _chunks(
     evaluator: ChipEvaluator,
     config: EvaluateCommand,
     design: NetworkDesign,
-    left: list[int],
+    left: list[_Item],
 ) -> Iterator[list[list[float]]]:
-    """Rows of chips.csv for the chips that are left, a few at a time."""
+    """Rows of chips.csv for what is left, a few chips at a time."""
     device, v_read = design.device, config.design.v_read
     n_devices = len(evaluator.devices)
     chunk = -(-CHUNK // n_devices) * n_devices
-    for first in range(0, len(left), chunk):
-        chips = left[first : first + chunk]
-        # Always as many chips, so that one program does; the last fills up.
-        filled = chips + chips[-1:] * (chunk - len(chips))
-        tally = evaluator.tally(
-            config.seed, filled, device.params(), v_read, design=design
-        )
-        shares = (count / evaluator.n_images for count in (tally.right, tally.ties))
-        counts = np.stack([*shares, tally.verified, tally.verify_pulses], 1)
-        yield [
-            [device.sigma_lrs, chip, *count]
-            for chip, count in zip(chips, counts[: len(chips)].tolist(), strict=True)
-        ]
+    for (cycle, rtn_pass), items in groupby(left, lambda item: item[1:]):
+        waiting = [chip for chip, *_ in items]
+        for first in range(0, len(waiting), chunk):
+            chips = waiting[first : first + chunk]
+            # Always as many chips, so that one program does; the last fills up.
+            filled = chips + chips[-1:] * (chunk - len(chips))
+            tally = evaluator.tally(
+                config.seed,
+                filled,
+                device.params(),
+                v_read,
+                rtn_pass,
+                design=design,
+                cycle=cycle,
+            )
+            shares = (count / evaluator.n_images for count in (tally.right, tally.ties))
+            counts = np.stack([*shares, tally.verified, tally.verify_pulses], 1)
+            yield [
+                [device.sigma_lrs, chip, cycle, rtn_pass, *count]
+                for chip, count in zip(
+                    chips, counts[: len(chips)].tolist(), strict=True
+                )
+            ]
 
 
-def _point(sigma: float, rows: list[list[float]]) -> dict[str, Any]:
-    """What the chips at one spread say together."""
-    own = np.array([row for row in rows if row[0] == sigma])
-    _, _, accuracy, ties, verified, pulses = own.T
-    summary = summarise(accuracy.tolist())
+def _point(
+    sigma: float, rows: list[list[float]], config: EvaluateCommand
+) -> dict[str, Any]:
+    """What the chips at one spread say together; `rows` are sorted and complete."""
+    own = np.array([row[4:] for row in rows if row[0] == sigma])
+    shape = (config.chips, config.cycles, config.passes)
+    accuracy, (_, ties, verified, pulses) = own[:, 0].reshape(shape), own.T
+    parts = spread_parts(accuracy)
+    of_chips = accuracy.reshape(config.chips, -1).mean(1)
+    summary = summarise(of_chips, config.bar)
+    interval = summary.yield_ci95
     return {
         "sigma_lrs": sigma,
         "accuracy_mean": summary.mean,
@@ -293,6 +327,12 @@ def _point(sigma: float, rows: list[list[float]]) -> dict[str, Any]:
         "accuracy_p01": summary.p01,
         "accuracy_worst": summary.worst,
         "ci95": list(summary.ci95),
+        "sd_chips": parts.chips,
+        "sd_cycles": parts.cycles,
+        "sd_passes": parts.passes,
+        "bar": config.bar,
+        "yield_above": summary.yield_above,
+        "yield_ci95": None if interval is None else list(interval),
         "ties_mean": float(ties.mean()),
         "verified_mean": float(verified.mean()),
         "verify_pulses_mean": float(pulses.mean()),
@@ -301,6 +341,7 @@ def _point(sigma: float, rows: list[list[float]]) -> dict[str, Any]:
 
 def _show(name: str, points: list[dict[str, Any]]) -> None:
     first = points[0]
+    keys = ("accuracy_sd", "accuracy_p01", "accuracy_worst", "ties_mean")
     show_table(
         f"{name} on {first['dataset']}: % of {first['n_images']} test images right,"
         f" {first['n_chips']} chips of {first['device']}, circuit {first['circuit']}",
@@ -310,17 +351,47 @@ def _show(name: str, points: list[dict[str, Any]]) -> None:
                 f"{p['sigma_lrs']:g}",
                 f"{100 * p['accuracy_ideal']:.2f}",
                 f"{100 * p['accuracy_mean']:.2f}",
-                f"{100 * p['ci95'][0]:.2f} to {100 * p['ci95'][1]:.2f}",
-                *(
-                    f"{100 * p[key]:.2f}"
-                    for key in (
-                        "accuracy_sd",
-                        "accuracy_p01",
-                        "accuracy_worst",
-                        "ties_mean",
-                    )
-                ),
+                _percent(p["ci95"]),
+                *(f"{100 * p[key]:.2f}" for key in keys),
             )
             for p in points
         ),
     )
+    _show_parts(points)
+    say(
+        "Intervals are over chips, for these images and this training; they leave out"
+        " what other images or training seeds would change."
+    )
+
+
+def _show_parts(points: list[dict[str, Any]]) -> None:
+    """What repeats and a bar add, where they were asked for."""
+    names = {"sd_chips": "chips", "sd_cycles": "cycles", "sd_passes": "passes"}
+    keys = [key for key in names if all(holds(p, {key: float}) for p in points)]
+    if set(keys) - {"sd_chips"}:
+        show_table(
+            "Parts of the standard deviation, %",
+            ("sigma_lrs", *(names[key] for key in keys)),
+            (
+                (f"{p['sigma_lrs']:g}", *(f"{100 * p[key]:.2f}" for key in keys))
+                for p in points
+            ),
+        )
+    told = {"bar": float, "yield_above": float, "yield_ci95": list}
+    if all(holds(p, told) for p in points):
+        show_table(
+            f"% of the chips with {100 * points[0]['bar']:g} % of the images right",
+            ("sigma_lrs", "yield", "95 % interval"),
+            (
+                (
+                    f"{p['sigma_lrs']:g}",
+                    f"{100 * p['yield_above']:.1f}",
+                    _percent(p["yield_ci95"], 1),
+                )
+                for p in points
+            ),
+        )
+
+
+def _percent(interval: list[float], digits: int = 2) -> str:
+    return f"{100 * interval[0]:.{digits}f} to {100 * interval[1]:.{digits}f}"

@@ -6,15 +6,18 @@ import jax.numpy as jnp
 from rram_jax.device.card import DeviceParams
 from rram_jax.device.law import resistance_at, score_at
 from rram_jax.device.write_verify import conductance_moment, verified_noise
-from rram_jax.types import Array, Bool, Float, Key
+from rram_jax.types import Array, Bool, Float, Integer, Key
 
 MIN_RRAM = 100.0
 """[Ohm] Smallest resistance left for the RRAM beside its access transistor."""
 
-STUCK, VERIFIED = 1 << 16, 1 << 17
-"""Folded into a draw's key: make the numbers that say which cells are stuck, and those
-of write-verify, so that the blind draw is the same with and without. Small numbers are
-no choice: `fold_in(key, 1)` is `split(key)[1]`."""
+STUCK, VERIFIED, AGAIN = 1 << 16, 1 << 17, 1 << 18
+"""Folded into a draw's key: make the numbers that say which cells are stuck, those of
+write-verify, and those of later cycles, so that the first blind draw is the same with
+and without. Small numbers are no choice: `fold_in(key, 1)` is `split(key)[1]`."""
+
+Cycle = int | Integer[Array, ""]
+"""[-] Which programming of the same manufactured cells: 0 for the first."""
 
 
 def sample_resistance(
@@ -22,6 +25,7 @@ def sample_resistance(
     is_lrs: Bool[Array, "*cells"],
     device: DeviceParams,
     stuck: Float[Array, "*cells"] | None = None,
+    cycle: Cycle = 0,
 ) -> Float[Array, "*cells"]:
     """Draw every cell's read resistance [Ohm]: log-normal about its state's median.
 
@@ -32,20 +36,25 @@ def sample_resistance(
     access transistor is clipped there (`count_clipped` tells how many). The same key
     gives the same cells in float32 and x64 mode, and the samples are differentiable in
     every parameter but the shares, which only choose. Cards with a band of write-verify
-    are drawn by `sample_verified`. For several programmings of the same cells see
-    `cycles.py`; the law of one programming is the same there.
+    are drawn by `sample_verified`.
+
+    With one key, cycle after cycle is one array programmed again: stuck cells stay so,
+    and of each cell's standard normal number the part `d2d` stays, as in `cycles.py`,
+    where the law of one programming is the same. The first cycle is what no other
+    cycles would have changed.
 
     Args:
-        key: The programming.
+        key: The array, and with `cycle` the programming.
         is_lrs: Which cells are programmed to LRS.
         device: The card's numbers.
         stuck: The cells' own numbers (`draw_stuck`), where they were programmed before;
             None draws them from `key`.
+        cycle: Which programming of these cells; may be traced.
     """
     if device.band is not None:
-        return sample_verified(key, is_lrs, device, stuck)[0]
+        return sample_verified(key, is_lrs, device, stuck, cycle)[0]
     stuck = draw_stuck(key, is_lrs.shape) if stuck is None else stuck
-    return _sample_blind(key, stuck_state(stuck, is_lrs, device), device)
+    return _sample_blind(key, stuck_state(stuck, is_lrs, device), device, cycle)
 
 
 def sample_verified(
@@ -53,6 +62,7 @@ def sample_verified(
     is_lrs: Bool[Array, "*cells"],
     device: DeviceParams,
     stuck: Float[Array, "*cells"] | None = None,
+    cycle: Cycle = 0,
 ) -> tuple[Float[Array, "*cells"], Float[Array, "*cells"]]:
     """Draw every cell's read resistance [Ohm] after write-verify (`write_verify.py`).
 
@@ -63,6 +73,7 @@ def sample_verified(
     stuck = draw_stuck(key, is_lrs.shape) if stuck is None else stuck
     state = stuck_state(stuck, is_lrs, device)
     z_key, e_key, luck_key = jax.random.split(jax.random.fold_in(key, VERIFIED), 3)
+    e_key, luck_key = key_of_cycle(e_key, cycle), key_of_cycle(luck_key, cycle)
     z = jax.random.normal(z_key, is_lrs.shape, jnp.float32)
     e = jax.random.normal(e_key, is_lrs.shape, jnp.float32)
     luck = jax.random.uniform(luck_key, is_lrs.shape, jnp.float32)
@@ -73,7 +84,8 @@ def sample_verified(
     assert device.band is not None
     banded = jnp.isfinite(jnp.where(is_lrs, device.band[0], device.band[1]))
     switches = state == is_lrs
-    r = jnp.where(banded & switches, verified, _sample_blind(key, state, device))
+    blind = _sample_blind(key, state, device, cycle)
+    r = jnp.where(banded & switches, verified, blind)
     writes = jnp.where(switches, writes, device.max_writes)
     return r, jnp.where(banded, writes, 1.0)
 
@@ -117,7 +129,7 @@ def reprogram(
     return jnp.where(keeps, resistance, fresh), jnp.where(inside, 0.0, writes)
 
 
-def _sample_blind(key, is_lrs, device):
+def _sample_blind(key, is_lrs, device, cycle):
     """Read resistances [Ohm] of cells that are really in these states."""
     normal_key, tail_key = jax.random.split(key)
     noise = jax.random.normal(normal_key, is_lrs.shape, jnp.float32)
@@ -129,7 +141,38 @@ def _sample_blind(key, is_lrs, device):
     r_hrs = jnp.where(in_tail, device.r_hrs * device.tail_ratio_hrs, device.r_hrs)
     sigma = jnp.where(is_lrs, sigma_lrs, sigma_hrs)
     median = jnp.where(is_lrs, r_lrs, r_hrs)
-    return jnp.maximum(median * jnp.exp(sigma * noise), smallest(device))
+    first = jnp.maximum(median * jnp.exp(sigma * noise), smallest(device))
+    if isinstance(cycle, int) and cycle == 0:
+        return first
+    body = jnp.where(is_lrs, device.r_lrs, device.r_hrs)
+    offset = jnp.log(median / body) + sigma * noise
+    return jnp.where(cycle == 0, first, _again(key, offset, is_lrs, device, cycle))
+
+
+def _again(key, offset, is_lrs, device, cycle):
+    """Read resistances [Ohm] of a later cycle, given ln R less ln of its median before.
+
+    In `cycles.py` n = sqrt(d2d) z + sqrt(1 - d2d) e. The first cycle has drawn n alone;
+    z given n is normal with mean sqrt(d2d) n and variance 1 - d2d, so drawing it so
+    makes any two cycles what they are there.
+    """
+    z_key, e_key = jax.random.split(jax.random.fold_in(key, AGAIN))
+    e_key = jax.random.fold_in(e_key, cycle)
+    z = jax.random.normal(z_key, is_lrs.shape, jnp.float32)
+    e = jax.random.normal(e_key, is_lrs.shape, jnp.float32)
+    d2d = jnp.where(is_lrs, device.d2d[0], device.d2d[1])
+    stays, anew = jnp.sqrt(d2d), jnp.sqrt(1 - d2d)
+    z = stays * score_at(offset, is_lrs, device) + anew * z
+    r = resistance_at(stays * z + anew * e, is_lrs, device)
+    return jnp.maximum(r, smallest(device))
+
+
+def key_of_cycle(key: Key, cycle: Cycle) -> Key:
+    """A key that is another one in every cycle, and `key` itself in the first."""
+    if isinstance(cycle, int) and cycle == 0:
+        return key
+    later = jax.random.fold_in(jax.random.fold_in(key, AGAIN), cycle)
+    return jnp.where(cycle == 0, key, later)
 
 
 def draw_stuck(key: Key, shape: tuple[int, ...]) -> Float[Array, "..."]:

@@ -16,10 +16,11 @@ from rram_jax.chip.config import (
     ProgrammingConfig,
 )
 from rram_jax.chip.design import NetworkDesign, design_network
-from rram_jax.chip.evaluate import AccuracySummary, ChipEvaluator, summarise
+from rram_jax.chip.evaluate import ChipEvaluator
 from rram_jax.chip.loss import expected_loss
 from rram_jax.chip.network import HardwareNetwork
 from rram_jax.chip.sample import chip_key
+from rram_jax.chip.statistics import AccuracySummary, summarise
 from rram_jax.data.codes import input_codes
 from rram_jax.data.datasets import load_dataset
 from rram_jax.device.card import DeviceCard, load_card

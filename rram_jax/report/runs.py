@@ -229,9 +229,9 @@ def read_trained(path: Path) -> TrainedRun:
     """
     return TrainedRun(
         path=path,
-        config=_read_json(path / "config.json", TrainedConfig),
-        metrics=_read_json(path / "metrics.json", TrainedMetrics),
-        versions=_read_json(path / "versions.json", Versions),
+        config=read_json(path / "config.json", TrainedConfig),
+        metrics=read_json(path / "metrics.json", TrainedMetrics),
+        versions=read_json(path / "versions.json", Versions),
     )
 
 
@@ -243,9 +243,9 @@ def read_verified(path: Path) -> VerifiedRun:
     """
     run = VerifiedRun(
         path=path,
-        config=_read_json(path / "config.json", VerifiedConfig),
-        metrics=_read_json(path / "metrics.json", VerifiedMetrics),
-        versions=_read_json(path / "versions.json", Versions),
+        config=read_json(path / "config.json", VerifiedConfig),
+        metrics=read_json(path / "metrics.json", VerifiedMetrics),
+        versions=read_json(path / "versions.json", Versions),
         decks=_read_decks(path / "results.csv"),
         codes=_read_codes(path / "codes.csv"),
     )
@@ -316,7 +316,12 @@ def _read_text(path: Path) -> str:
         raise _damaged(path) from None
 
 
-def _read_json(path: Path, cls: type[T]) -> T:
+def read_json(path: Path, cls: type[T]) -> T:
+    """A record from a JSON file; keys that it has not are left out.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
     return _parse(_read_text(path), cls, str(path))
 
 

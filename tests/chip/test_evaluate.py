@@ -1,16 +1,15 @@
 import dataclasses
 import json
-import math
 
 import numpy as np
 import pytest
-import scipy.stats
 
 import rram_jax.chip.evaluate as evaluate_module
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
-from rram_jax.chip.evaluate import ChipEvaluator, evaluate, summarise
+from rram_jax.chip.evaluate import ChipEvaluator, evaluate
 from rram_jax.chip.program import sample_chip
+from rram_jax.chip.statistics import summarise
 from rram_jax.circuit.attenuation import mapped_transfer
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
@@ -47,42 +46,16 @@ def _tie_network():
     return dataclasses.replace(network, layers=(hidden, output))
 
 
-def test_summary_by_hand():
-    summary = summarise([0.9, 0.7, 0.8, 0.6])
-    assert math.isclose(summary.mean, 0.75)
-    # Squared deviations .0225, .0025, .0025, .0225 over three.
-    sd = math.sqrt(0.05 / 3)
-    assert math.isclose(summary.sd, sd)
-    assert summary.worst == 0.6
-    # A hundredth of the way from the worst to the last of four: 3 % of one gap.
-    assert math.isclose(summary.p01, 0.603)
-    # t of three degrees of freedom at 97.5 %: 3.18245 (table).
-    half = 3.18245 * sd / 2
-    np.testing.assert_allclose(summary.ci95, [0.75 - half, 0.75 + half], rtol=1e-5)
+def _mapped(resistance, layer):
+    return mapped_transfer(1 / resistance, layer.attenuation)
 
 
-def test_summary_against_scipy():
-    accuracy = np.random.default_rng(2).beta(20, 2, 31)
-    summary = summarise(accuracy.tolist())
-    expected = scipy.stats.ttest_1samp(accuracy, 0).confidence_interval(0.95)
-    np.testing.assert_allclose(summary.ci95, expected, rtol=1e-10)
-
-
-def test_summary_of_one_chip():
-    summary = summarise([0.5])
-    assert (summary.mean, summary.sd, summary.ci95) == (0.5, 0.0, (0.0, 1.0))
-
-
-def _by_numpy(design, chip, codes, labels):
+def _by_numpy(design, chip, codes, labels, cycle=0, transfer=_mapped):
     """Right answers and ties of one chip, in float64, cell by cell."""
     codes = codes.astype(float)
-    for layer, part in zip(
-        design.layers, sample_chip(4, chip, design, rtn_pass=None), strict=True
-    ):
-        rows = np.asarray(
-            mapped_transfer(1 / part.resistance, layer.attenuation),
-            float,
-        )
+    samples = sample_chip(4, chip, design, rtn_pass=None, cycle=cycle)
+    for layer, part in zip(design.layers, samples, strict=True):
+        rows = np.asarray(transfer(part.resistance, layer), float)
         mean = 0.2 * codes @ (rows[0::2] - rows[1::2]) / 15
         neuron = layer.neuron
         position = 15 * (mean + neuron.v_shift) / neuron.v_full
@@ -275,13 +248,6 @@ def test_an_ideal_circuit_is_not_taken_from_a_wired_design(circuit):
         ChipEvaluator(_design(circuit), *_images(), "ideal")
     assert is_one_sentence(error.value)
     ChipEvaluator(_design(circuit, wires=False), *_images(), "ideal")
-
-
-@pytest.mark.parametrize("accuracy", [[], np.zeros(0)])
-def test_no_chip_has_no_summary(accuracy):
-    with pytest.raises(InputError, match="1 chip or more") as error:
-        summarise(accuracy)
-    assert is_one_sentence(error.value)
 
 
 @pytest.mark.parametrize("circuit_name", ["map", "full"])

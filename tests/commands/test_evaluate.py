@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rram_jax.chip.evaluate import summarise
+from rram_jax.chip.statistics import spread_parts, summarise
 from rram_jax.cli import main
 from rram_jax.commands.config import EvaluateCommand
-from rram_jax.commands.evaluate import CHIPS, _read_chips
+from rram_jax.commands.evaluate import _read_chips
 from rram_jax.commands.train import CURVE
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
+from rram_jax.report.evaluated import CHIPS
 from rram_jax.run_folder import read_metrics, read_numbers, write_json
 from tests.commands.test_train import files, refused
 from tests.helpers import is_one_sentence, write_card
@@ -21,14 +22,23 @@ KEYS = {
     "dataset",
     "n_images",
     "n_chips",
+    "n_cycles",
+    "n_passes",
     "sigma_lrs",
     "circuit",
+    "wires",
     "accuracy_ideal",
     "accuracy_mean",
     "accuracy_sd",
     "accuracy_p01",
     "accuracy_worst",
     "ci95",
+    "sd_chips",
+    "sd_cycles",
+    "sd_passes",
+    "bar",
+    "yield_above",
+    "yield_ci95",
     "ties_mean",
     "verified_mean",
     "verify_pulses_mean",
@@ -69,12 +79,17 @@ def test_the_numbers_have_their_names(checkpoint, tmp_path, capsys):
     assert versions["devices"] == {"cpu": 1}
     rows = np.array(read_numbers(folder / "chips.csv", CHIPS))
     np.testing.assert_array_equal(rows[:, :2], [[0.05, 0], [0.05, 1], [0.05, 2]])
-    summary = summarise(rows[:, 2].tolist())
+    np.testing.assert_array_equal(rows[:, 2:4], 0)
+    summary = summarise(rows[:, 4].tolist())
     assert point["accuracy_mean"] == summary.mean
-    assert point["accuracy_worst"] == rows[:, 2].min()
+    assert point["accuracy_worst"] == rows[:, 4].min()
+    # Nothing was repeated, and no bar asked for.
+    assert point["sd_chips"] == pytest.approx(summary.sd)
+    nulls = {key for key, value in point.items() if value is None}
+    assert nulls == {"sd_cycles", "sd_passes", "bar", "yield_above", "yield_ci95"}
     assert point["ci95"] == list(summary.ci95)
-    assert point["ties_mean"] == pytest.approx(rows[:, 3].mean())
-    counts = rows[:, 2:4] * 200
+    assert point["ties_mean"] == pytest.approx(rows[:, 5].mean())
+    counts = rows[:, 4:6] * 200
     np.testing.assert_allclose(counts, counts.round(), atol=1e-9)  # of 200 images
     out = capsys.readouterr().out
     assert "mlp-144-8-10 on mnist5k" in out
@@ -117,7 +132,7 @@ def test_chosen_cells_are_told(checkpoint, tmp_path):
     config = json.loads((tmp_path / "a" / "config.json").read_text())
     assert config["programming"]["verify_share"] == 0.1
     rows = np.array(read_numbers(tmp_path / "a" / "chips.csv", CHIPS))
-    assert point["verify_pulses_mean"] == pytest.approx(rows[:, 5].mean())
+    assert point["verify_pulses_mean"] == pytest.approx(rows[:, 7].mean())
 
 
 def test_a_band_for_all_cells_replaces_the_cards(checkpoint, tmp_path, capsys):
@@ -162,9 +177,81 @@ def test_several_spreads_give_a_curve(checkpoint, tmp_path):
     columns = dict(zip(head.split(","), lines[1].split(","), strict=True))
     assert columns["dataset"] == '"mnist5k"'
     assert float(columns["accuracy_mean"]) == points[1]["accuracy_mean"]
+    assert "null" not in lines[1]
     assert [float(columns[f"ci95_{x}"]) for x in ("low", "high")] == points[1]["ci95"]
     assert (tmp_path / "a" / "curve.png").read_bytes()[1:4] == b"PNG"
     assert "<svg" in (tmp_path / "a" / "curve.svg").read_text()
+
+
+def test_cycles_and_passes_repeat_a_chip(checkpoint, tmp_path, capsys):
+    card = dataclasses.replace(
+        load_card("hfo2-nominal"), sigma_lrs=0.5, d2d_lrs=0.5, d2d_hrs=0.5
+    )
+    argv = ("--device", write_card(card, tmp_path), "--circuit", "full")
+    argv += ("--images", "60", "--bar", "0.3", "--out")
+    evaluate(checkpoint, *argv, "once")
+    repeated = (*argv, "more", "--cycles", "2", "--passes", "3", "--json", "f.json")
+    evaluate(checkpoint, *repeated)
+    once, more = (
+        np.array(read_numbers(tmp_path / x / "chips.csv", CHIPS))
+        for x in ("once", "more")
+    )
+    assert len(more) == 3 * 2 * 3
+    # The first of all is the chip without repeats, to the bit.
+    np.testing.assert_array_equal(once, more[(more[:, 2:4] == 0).all(1)])
+    accuracy = more[:, 4].reshape(3, 2, 3)
+    assert (accuracy[:, 0] != accuracy[:, 1]).any()
+    assert np.ptp(accuracy, axis=2).max() > 0
+    point = json.loads((tmp_path / "f.json").read_text())
+    assert set(point) == KEYS
+    chips = accuracy.mean((1, 2))
+    assert point["accuracy_mean"] == pytest.approx(chips.mean())
+    assert point["accuracy_sd"] == pytest.approx(chips.std(ddof=1))
+    parts = spread_parts(accuracy)
+    found = [point[f"sd_{x}"] for x in ("chips", "cycles", "passes")]
+    assert found == pytest.approx([parts.chips, parts.cycles, parts.passes])
+    assert point["yield_above"] == pytest.approx((chips >= 0.3).mean())
+    assert (point["n_chips"], point["n_cycles"], point["n_passes"]) == (3, 2, 3)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Parts of the standard deviation" in out
+    assert "% of the chips with 30 % of the images right" in out
+    assert "leave out what other images or training seeds would change" in out
+    # What is missing is made again, repeats one by one.
+    folder, whole = tmp_path / "more", files(tmp_path / "more")
+    head, *lines = (folder / "chips.csv").read_text().splitlines()
+    rest = [head, lines[7], *lines[:3], lines[16]]
+    (folder / "chips.csv").write_text("\n".join(rest) + "\n")
+    (folder / "metrics.json").unlink()
+    evaluate(checkpoint, *repeated)
+    for name in ("chips.csv", "metrics.json"):
+        assert (folder / name).read_bytes() == whole[name]
+
+
+def test_exact_wires_are_an_option(checkpoint, tmp_path):
+    argv = ("--sigma-lrs", "0.5", "--images", "100", "--tile.r-wire-bl", "20")
+    evaluate(checkpoint, *argv, "--out", "map")
+    evaluate(checkpoint, *argv, "--out", "exact", "--wires", "exact")
+    by_map, exact = (
+        np.array(read_numbers(tmp_path / x / "chips.csv", CHIPS))[:, 4]
+        for x in ("map", "exact")
+    )
+    assert (by_map != exact).any()
+    assert np.abs(by_map - exact).max() < 0.1
+    assert read_metrics(tmp_path / "exact")["points"][0]["wires"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ("--circuit ideal --wires exact", "no wires that could be exact"),
+        ("--passes 2", "add --circuit full"),
+        ("--cycles 0", "must be 1 or more; got 0 and 1"),
+        ("--bar 97", "such as 0.97; got 97"),
+    ],
+)
+def test_what_does_not_go_together_is_told(checkpoint, tmp_path, capsys, argv, told):
+    assert told in refused(capsys, "evaluate", str(checkpoint), *argv.split())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_finished_run_is_told_and_not_touched(checkpoint, tmp_path, capsys):
@@ -227,25 +314,30 @@ def test_chips_that_are_missing_are_made(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     "row",
     [
-        "0.4,1,true,0.0,0,0",
-        "0.4,1,1.5,0.0,0,0",
-        "0.4,1,0.5,-0.1,0,0",
-        "0.4,1,NaN,0.0,0,0",
-        "0.4,Infinity,0.5,0.0,0,0",
-        "0.4,0.5,0.5,0.0,0,0",
-        "0.4,3,0.5,0.0,0,0",
-        "0.3,1,0.5,0.0,0,0",
-        "0.4,0,0.5,0.0,0,0",
-        "0.4,1,0.5,0.0,-1,0",
-        "0.4,1,0.5,0.0,0,-1",
+        "0.4,1,0,0,true,0.0,0,0",
+        "0.4,1,0,0,1.5,0.0,0,0",
+        "0.4,1,0,0,0.5,-0.1,0,0",
+        "0.4,1,0,0,NaN,0.0,0,0",
+        "0.4,Infinity,0,0,0.5,0.0,0,0",
+        "0.4,0.5,0,0,0.5,0.0,0,0",
+        "0.4,3,0,0,0.5,0.0,0,0",
+        "0.4,1,2,0,0.5,0.0,0,0",
+        "0.4,1,0,1,0.5,0.0,0,0",
+        "0.4,1,0,-1,0.5,0.0,0,0",
+        "0.3,1,0,0,0.5,0.0,0,0",
+        "0.4,0,0,0,0.5,0.0,0,0",
+        "0.4,1,0,0,0.5,0.0,-1,0",
+        "0.4,1,0,0,0.5,0.0,0,-1",
+        "0.4,1,0.5,0.0",
     ],
 )
 def test_damaged_chips_are_told(tmp_path, row):
-    config = EvaluateCommand(checkpoint=Path("ck"), sigma_lrs=(0.4,), chips=3)
+    config = EvaluateCommand(checkpoint=Path("ck"), sigma_lrs=(0.4,), chips=3, cycles=2)
     table = tmp_path / "chips.csv"
-    good = ",".join(CHIPS) + "\n0.4,0,0.25,0.5,9,40\n"
+    good = ",".join(CHIPS) + "\n0.4,0,1,0,0.25,0.5,9,40\n0.4,0,0,0,0.25,0.5,9,40\n"
     table.write_text(good)
-    assert _read_chips(table, config) == [[0.4, 0, 0.25, 0.5, 9, 40]]
+    first = [0.4, 0, 0, 0, 0.25, 0.5, 9, 40]
+    assert _read_chips(table, config) == [first, [0.4, 0, 1, 0, 0.25, 0.5, 9, 40]]
     table.write_text(good + row + "\n")
     with pytest.raises(InputError, match="is damaged: remove it") as caught:
         _read_chips(table, config)

@@ -164,12 +164,8 @@ def test_a_trained_network_on_the_real_card():
         given = SLOTS * (z + layer.z_shift) / layer.z_full
         inside = np.asarray((exact > 0) & (exact < SLOTS))
         error = np.asarray(given - exact)[inside]
-        print(np.sqrt((error**2).mean()), np.abs(error).max())
         assert np.sqrt((error**2).mean()) < 0.03
         assert np.abs(error).max() < 0.2
-        ideal = SLOTS * (codes / SLOTS @ matrix + layer.z_shift) / layer.z_full
-        # The card matters: an ideal neuron is further off.
-        print(np.abs(np.asarray(ideal - exact)[inside]).max())
         codes = to_counts(exact, design.layers[k].neuron)
         excess = models[k].neuron.pulse_excess
 
