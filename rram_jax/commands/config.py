@@ -122,8 +122,11 @@ class EvaluateCommand:
     bar: float | None = None
     """[-] Accuracy, such as 0.97, that the share of good chips is counted at."""
 
+    part: Literal["test", "validation"] = "test"
+    """validation: the images on which choices are made, in place of test images."""
+
     images: int | None = None
-    """[-] Take the first so many test images; by default all."""
+    """[-] Take the first so many of these images; by default all."""
 
     design: Annotated[CircuitConfig, arg(name="")] = field(
         default_factory=CircuitConfig

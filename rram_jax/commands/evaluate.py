@@ -55,6 +55,7 @@ _Item = tuple[int, int, int]
 
 SHOWN = {
     "dataset": str,
+    "part": str,
     "device": str,
     "circuit": str,
     "n_images": int,
@@ -90,11 +91,11 @@ def evaluate(config: EvaluateCommand) -> Path:
     check_fit(shape, dataset)
     card = at_reset(load_card(config.device), config.v_reset, config.t_reset)
     card = programmed_card(card, config.programming)
-    n_images = len(dataset.test_labels)
+    n_images = len(dataset.held_out(config.part)[1])
     if config.images and config.images > n_images:
         raise InputError(
-            f"{dataset.name} has {n_images} test images; --images {config.images} were"
-            " asked for."
+            f"{dataset.name} has {n_images} {config.part} images; --images"
+            f" {config.images} were asked for."
         )
     config = dataclasses.replace(
         config,
@@ -175,8 +176,7 @@ def _points(
 ) -> list[dict[str, Any]]:
     """Evaluate every chip at every spread; returns one point a spread."""
     network, table = checkpoint.network, run.path / "chips.csv"
-    images = dataset.test_images[: config.images]
-    labels = dataset.test_labels[: config.images]
+    images, labels = (x[: config.images] for x in dataset.held_out(config.part))
     codes = input_codes(images, network.config.sizes[0])
     rows = _read_chips(table, config)
     repeats = [(c, p) for c in range(config.cycles) for p in range(config.passes)]
@@ -185,6 +185,7 @@ def _points(
         say_resumed(run, f"with {len(rows)} of {total} chips done")
     common = {
         "dataset": dataset.name,
+        "part": config.part,
         "n_images": len(labels),
         "n_chips": config.chips,
         "n_cycles": config.cycles,
@@ -343,8 +344,9 @@ def _show(name: str, points: list[dict[str, Any]]) -> None:
     first = points[0]
     keys = ("accuracy_sd", "accuracy_p01", "accuracy_worst", "ties_mean")
     show_table(
-        f"{name} on {first['dataset']}: % of {first['n_images']} test images right,"
-        f" {first['n_chips']} chips of {first['device']}, circuit {first['circuit']}",
+        f"{name} on {first['dataset']}: % of {first['n_images']} {first['part']} images"
+        f" right, {first['n_chips']} chips of {first['device']}, circuit"
+        f" {first['circuit']}",
         ("sigma_lrs", "ideal", "mean", "95 % interval", "sd", "p01", "worst", "ties"),
         (
             (

@@ -31,6 +31,7 @@ class EvaluatedConfig:
     command: Literal["evaluate"]
     data: str
     data_sha256: dict[str, str]
+    part: str
     images: int
     device_card: dict[str, Any]
     design: dict[str, Any]

@@ -15,6 +15,7 @@ CONFIG = {
     "command": "evaluate",
     "data": "mnist5k",
     "data_sha256": {"images": "12", "labels": "34"},
+    "part": "test",
     "images": 100,
     "device_card": {"name": "bench-r10", "r_lrs": 4500.0},
     "design": {"v_read": 0.2, "tile": {"rows": 64}},

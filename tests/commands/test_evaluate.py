@@ -20,6 +20,7 @@ from tests.helpers import is_one_sentence, write_card
 
 KEYS = {
     "dataset",
+    "part",
     "n_images",
     "n_chips",
     "n_cycles",
@@ -119,6 +120,15 @@ def test_without_spread_every_chip_is_ideal(checkpoint, tmp_path):
     assert point["accuracy_worst"] == point["accuracy_ideal"]
     assert (point["accuracy_sd"], point["sigma_lrs"]) == (0, 0)
     assert point["ties_mean"] != point["accuracy_ideal"]
+
+
+def test_choices_are_made_on_validation_images(checkpoint, tmp_path):
+    few = ("--circuit", "ideal", "--part", "validation", "--sigma-lrs", "0")
+    evaluate(checkpoint, *few, "--json", "f.json")
+    point = json.loads((tmp_path / "f.json").read_text())
+    assert (point["part"], point["n_images"]) == ("validation", 500)
+    metrics = read_metrics(checkpoint)
+    assert point["accuracy_ideal"] == metrics["accuracy_validation"]
 
 
 def test_chosen_cells_are_told(checkpoint, tmp_path):
