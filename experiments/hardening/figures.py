@@ -1,5 +1,6 @@
 """Accuracy against the spread, and what each method wins back."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ from rram_jax.report.figure import COLOURS, new_panels, save_figure, style_axes
 
 LINES = ("-", "--", ":")
 """Methods beyond the number of colours get the next line."""
+
+LEAST, MOST = -50, 110
+"""[%] Recovered shares that are drawn; the numbers beside stand for all."""
+
+LINE = 60
+"""[-] Characters of the title over each panel of recovered shares."""
 
 
 def curve_figure(
@@ -31,7 +38,7 @@ def curve_figure(
     rows = [row for row in rows if row["device"] == BENCH]
     methods = [METHODS[name] for name in dict.fromkeys(row["method"] for row in rows)]
     families = list(dict.fromkeys(method.family for method in methods))
-    title = f"Accuracy against the spread of LRS cells; {conditions}"
+    title = f"Accuracy against the spread of LRS cells\n{conditions}"
     figure, panels = new_panels(title, len(families), 2)
     label = "standard deviation of ln R"
     for k, family in enumerate(families):
@@ -47,10 +54,10 @@ def curve_figure(
 
 
 def _drawn(methods: Sequence[Method], family: str) -> list[Method]:
-    """Methods of a panel, behind what they are compared with."""
+    """Methods of a panel, behind their references and their plain networks."""
     own = [method for method in methods if method.family == family]
-    references = {method.reference for method in own}
-    return [m for m in methods if m.name in references and m not in own] + own
+    before = {name for method in own for name in (method.reference, method.training)}
+    return [m for m in methods if m.name in before and m not in own] + own
 
 
 def _draw(mean, worst, rows, name: str, n: int) -> None:
@@ -82,13 +89,16 @@ def recovered_figure(
 ) -> tuple[Path, Path]:
     """Draw the share of the reference's loss that every method wins back.
 
+    In blue means over seeds, in red what has one seed, with intervals over chips.
+
     Args:
         gains: Rows of gains.csv.
         sigmas: [-] Spreads, a panel each.
         conditions: Data, chips and circuit, for the title.
         path: Where to, without a suffix.
     """
-    title = f"Share of what the spread costs that is won back; {conditions}"
+    title = "Share of what the spread costs that is won back; lines: 95 % interval"
+    title += "\n" + textwrap.fill(conditions, LINE * len(sigmas))
     figure, panels = new_panels(title, 1, len(sigmas))
     names = [n for n in METHODS if any(headline(gains, n, s) for s in sigmas)]
     figure.set_size_inches(5.2 * len(sigmas), 1.5 + 0.24 * len(names))
@@ -104,8 +114,9 @@ def recovered_figure(
             low, high = (100 * row[f"recovered_ci95_{end}"] for end in ("low", "high"))
             away = [[max(share - low, 0.0)], [max(high - share, 0.0)]]
             axes.errorbar(share, k, xerr=away, color="0.2", lw=0.8, capsize=2)
+            axes.text(MOST, k, f" {share:.0f}", fontsize=7, va="center")
         axes.axvline(0, color="0.3", lw=0.8)
-        axes.set_xlim(-50, 110)
+        axes.set_xlim(LEAST, MOST)
         axes.set_yticks(range(len(names)), names, fontsize=7)
         axes.invert_yaxis()
     return save_figure(figure, path)

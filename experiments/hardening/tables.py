@@ -1,7 +1,6 @@
 """Tables of what is finished: accuracies, gains, costs, and what the methods are."""
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -185,9 +184,13 @@ def method_rows(methods: Iterable[Method]) -> list[dict[str, Any]]:
                 "network_of": method.training,
                 "teacher": training.taught,
                 "one_seed": training.costly,
-                "train": json.dumps(dict(training.settings)),
-                "network": json.dumps(dict(training.network)),
-                "programming": json.dumps(programming),
+                "train": _told(training.settings),
+                "network": _told(training.network),
+                "programming": _told(programming),
             }
         )
     return rows
+
+
+def _told(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in settings.items())
