@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.hardening import choose
-from experiments.hardening.__main__ import main
+from experiments.hardening import choose, jobs
+from experiments.hardening.__main__ import asked, main
+from experiments.hardening.costs import COLUMNS
 from experiments.hardening.jobs import plan_jobs
 from experiments.hardening.methods import METHODS, TRAININGS, chosen_methods
 from experiments.hardening.settings import (
@@ -18,8 +19,11 @@ from experiments.hardening.settings import (
 )
 from experiments.hardening.tables import headline
 from rram_jax.errors import InputError
-from rram_jax.run_folder import write_table
+from rram_jax.run_folder import read_metrics, write_json, write_table
 from tests.helpers import is_one_sentence
+
+VERIFIED = "conventional-verify-random-0.1"
+"""Of the conventional network, which is then the only one to train."""
 
 TINY = {
     "data": "mnist5k",
@@ -27,10 +31,10 @@ TINY = {
     "seeds": 1,
     "epochs": 1,
     "chips": 2,
-    "sigma_lrs": (0.0, 0.4),
+    "sigma_lrs": (0.4,),
     "devices": (),
     "part": "validation",
-    "only": ("hardened",),
+    "only": (VERIFIED,),
 }
 
 
@@ -50,38 +54,41 @@ def states(folder: Path) -> dict[Path, tuple[int, bytes]]:
 
 def test_a_stopped_run_goes_on_and_trains_nothing_again(tmp_path, capfd):
     config = Hardening(out=tmp_path / "out", **TINY)
+    costs = config.costs_file(VERIFIED, 0)
+    costs.parent.mkdir(parents=True)
+    write_json(costs, dict.fromkeys(COLUMNS, 7.0))  # left by an earlier start
+    write_json(config.out / "config.json", {"command": "hardening", **asked(config)})
     assert main(config) == 0
     found = rows(config.out / "results.csv")
-    keys = [(r["method"].strip('"'), r["sigma_lrs"], r["images"]) for r in found]
-    assert keys == [
-        (name, sigma, "500")
-        for name in ("conventional", "hardened")
-        for sigma in ("0.0", "0.4")
+    assert [(r["method"], r["sigma_lrs"], r["images"]) for r in found] == [
+        (name, "0.4", "500") for name in ("conventional", VERIFIED)
     ]
-    gain = rows(config.out / "gains.csv")[1]
-    by_name = {(r["method"], r["sigma_lrs"]): float(r["mean"]) for r in found}
-    difference = by_name["hardened", "0.4"] - by_name["conventional", "0.4"]
+    (gain,) = rows(config.out / "gains.csv")
+    by_name = {r["method"]: float(r["mean"]) for r in found}
+    difference = by_name[VERIFIED] - by_name["conventional"]
     assert float(gain["difference"]) == pytest.approx(difference)
-    costs = rows(config.out / "costs.csv")
-    assert [r["cells"] for r in costs] == ["2944", "2944"]
-    assert [float(r["pulses_a_cell"]) for r in costs] == [1, 1]
-    assert all(1e-10 < float(r["energy_reference_j"]) < 1e-8 for r in costs)
+    plain, kept = rows(config.out / "costs.csv")
+    assert (plain["cells"], float(plain["pulses_a_cell"])) == ("2944", 1)
+    assert 1e-10 < float(plain["energy_reference_j"]) < 1e-8
+    assert float(kept["pulses"]) == 7
+    verified = read_metrics(config.chips_folder(VERIFIED, 0, BENCH))["points"][0]
+    assert verified["verified_mean"] == round(0.1 * 2944)
     text = (config.out / "summary.md").read_text()
-    assert "| `hardened` | `conventional` |" in text
+    assert f"| `{VERIFIED}` | `conventional` |" in text
     assert not (config.out / "metrics.json").exists()  # only two of all methods
     for name in ("accuracy.png", "recovered.svg", "methods.csv", "versions.json"):
         assert (config.out / name).stat().st_size > 100
 
     # As a killed process leaves it: one evaluation half done, a network not begun.
     before = states(config.out)
-    half = config.chips_folder("hardened", 0, BENCH)
+    half = config.chips_folder(VERIFIED, 0, BENCH)
     (half / "metrics.json").unlink()
     head, *lines = (half / "chips.csv").read_text().splitlines()
-    (half / "chips.csv").write_text("\n".join([head, *lines[:2]]) + "\n")
+    (half / "chips.csv").write_text("\n".join([head, *lines[:1]]) + "\n")
     lost = config.network_folder("hardened-0.5", 0)
     lost.mkdir()
     (lost / "stray").touch()
-    again = Hardening(out=config.out, **TINY | {"only": ("hardened", "hardened-0.5")})
+    again = Hardening(out=config.out, **TINY | {"only": (VERIFIED, "hardened-0.5")})
     assert main(again) == 1
     told = " ".join(capfd.readouterr().out.split())
     assert "train-hardened-0.5-s0 failed:" in told
@@ -146,6 +153,28 @@ def test_a_candidate_of_the_table_is_not_judged_again(tmp_path, monkeypatch):
     write_table(table, ("candidate",), [["mixed"]])
     with pytest.raises(InputError, match="is damaged or has other columns"):
         choose.main(config)
+
+
+def test_what_needs_a_failed_job_has_failed(monkeypatch):
+    def inline(function, jobs, *, workers, on_done):
+        for k, job in enumerate(jobs):
+            on_done(k, "no." if job.name == "train-hardened-s0" else None)
+
+    monkeypatch.setattr(jobs, "run_jobs", inline)
+    waves = jobs.plan_jobs(
+        Hardening(seeds=1, devices=()), chosen_methods(("hardened", VERIFIED))
+    )
+    told = {}
+    failed = jobs.run_waves(
+        waves, 1, lambda job, reason: told.update({job.name: reason})
+    )
+    assert set(told) == {job.name for wave in waves for job in wave}
+    assert {name for name, reason in told.items() if reason} == set(failed)
+    assert set(failed) == {
+        "train-hardened-s0",
+        "evaluate-hardened-s0-bench-r10",
+        "costs-hardened",
+    }
 
 
 @pytest.mark.parametrize("wrong", [{"seeds": 0}, {"chips": 1}, {"sigma_lrs": ()}])

@@ -48,12 +48,7 @@ def main(config: Hardening) -> int:
     """
     methods = chosen_methods(config.only)
     parse_sizes(config.network)
-    settings = dataclasses.asdict(config)
-    asked = {k: v for k, v in settings.items() if k not in NO_PART} | {
-        "data_sha256": load_dataset(config.data, config.data_dir).sha256,
-        "teacher": config.teacher and load_teacher(config.teacher)[1]["teacher_sha256"],
-    }
-    with open_run(config.out, "hardening", asked) as run:
+    with open_run(config.out, "hardening", asked(config)) as run:
         failed = {} if run.state == "finished" else _run(config, methods)
         everything = list(METHODS.values())
         runs = finished_runs(config, everything)
@@ -68,6 +63,16 @@ def main(config: Hardening) -> int:
     for name, reason in failed.items():
         say(f"{name} failed: {reason}")
     return 1 if failed else 0
+
+
+def asked(config: Hardening) -> dict[str, Any]:
+    """What the numbers depend on, beside the methods: what their own folders hold."""
+    settings = dataclasses.asdict(config)
+    teacher = config.teacher and load_teacher(config.teacher)[1]["teacher_sha256"]
+    return {k: v for k, v in settings.items() if k not in NO_PART} | {
+        "data_sha256": load_dataset(config.data, config.data_dir).sha256,
+        "teacher": teacher,
+    }
 
 
 def _run(config: Hardening, methods) -> dict[str, str]:

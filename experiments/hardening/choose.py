@@ -131,15 +131,16 @@ def main(config: Choose) -> None:
         if any(all(row.get(k) == v for k, v in asked.items()) for row in rows):
             say(f"{config.table} holds {name}.")
             continue
-        rows.append({k: (asked | _judge(config, name, command))[k] for k in COLUMNS})
+        row = asked | _judge(config, name, command)
+        rows.append({column: row[column] for column in COLUMNS})
         write_table(config.table, COLUMNS, (row.values() for row in rows))
 
 
 def _names(config: Choose) -> list[str]:
     if unknown := sorted(set(config.only) - set(CANDIDATES)):
         raise InputError(
-            f"There is no candidate {unknown[0]!r}: --only takes"
-            f" {', '.join(CANDIDATES)}."
+            f"There is no candidate {unknown[0]!r} for --only: they stand in"
+            " experiments/hardening/choose.py."
         )
     taught = [name for name in CANDIDATES if "teacher_weight" in CANDIDATES[name]]
     names = config.only or tuple(CANDIDATES)

@@ -1,5 +1,6 @@
 """What is compared: how networks are trained, and how their chips are programmed."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -253,8 +254,11 @@ def chosen_methods(only: Iterable[str]) -> list[Method]:
     """
     names = set(only) or set(METHODS)
     if unknown := sorted(names - set(METHODS)):
+        close = difflib.get_close_matches(unknown[0], METHODS, 3, 0.3)
+        near = f"near it are {', '.join(close)}" if close else "nothing is near it"
         raise InputError(
-            f"There is no method {unknown[0]!r}: --only takes {', '.join(METHODS)}."
+            f"There is no method {unknown[0]!r} for --only: {near}; all stand in"
+            " experiments/hardening/methods.py."
         )
     names |= {m.reference for m in METHODS.values() if m.name in names and m.reference}
     return [method for method in METHODS.values() if method.name in names]
