@@ -52,6 +52,7 @@ def states(folder: Path) -> dict[Path, tuple[int, bytes]]:
     }
 
 
+@pytest.mark.slow  # pools of processes, each of which imports and compiles
 def test_a_stopped_run_goes_on_and_trains_nothing_again(tmp_path, capfd):
     config = Hardening(out=tmp_path / "out", **TINY)
     costs = config.costs_file(VERIFIED, 0)
