@@ -158,8 +158,12 @@ def _check_calibration(network, programming, calibration):
     if not programming.calibrated:
         return
     n_inputs = network.config.sizes[0]
-    fits = calibration is not None and calibration.ndim == 2 and len(calibration) > 0
-    if not fits or calibration.shape[1] != n_inputs:
+    if (
+        calibration is None
+        or calibration.ndim != 2
+        or not len(calibration)
+        or calibration.shape[1] != n_inputs
+    ):
         got = "none" if calibration is None else calibration.shape
         raise InputError(
             "To choose cells by gradient takes the input codes of training images, an"
