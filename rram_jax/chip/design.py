@@ -170,12 +170,16 @@ def _check_calibration(network, programming, calibration):
     if not programming.calibrated:
         return
     n_inputs = network.config.sizes[0]
-    shape = (0,) if calibration is None else calibration.shape
-    if len(shape) != 2 or not shape[0] or shape[1] != n_inputs:
+    if (
+        calibration is None
+        or calibration.ndim != 2
+        or not len(calibration)
+        or calibration.shape[1] != n_inputs
+    ):
+        got = "none" if calibration is None else calibration.shape
         raise InputError(
             "To choose cells by gradient takes the input codes of training images, an"
-            f" array (images, {n_inputs}); got"
-            f" {'none' if calibration is None else shape}."
+            f" array (images, {n_inputs}); got {got}."
         )
 
 
