@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rram_jax.chip.config import CircuitConfig as CircuitConfig
     from rram_jax.chip.config import NetworkConfig as NetworkConfig
+    from rram_jax.chip.config import ProgrammingConfig as ProgrammingConfig
     from rram_jax.chip.design import design_network as design_network
     from rram_jax.chip.evaluate import evaluate as evaluate
     from rram_jax.chip.loss import expected_loss as expected_loss
@@ -76,6 +77,7 @@ _HOME = {
     "NeuronCard": "neuron.card",
     "NeuronConfig": "neuron.config",
     "NgspiceError": "errors",
+    "ProgrammingConfig": "chip.config",
     "RramCell": "circuit.cell_law",
     "TileConfig": "circuit.config",
     "TrainConfig": "qnn.config",

@@ -10,6 +10,7 @@ from jaxtyping import Float as Float
 from jaxtyping import Int as Int
 from jaxtyping import Integer as Integer
 from jaxtyping import Key as JaxKey
+from jaxtyping import UInt8 as UInt8
 
 Key = JaxKey[Array, ""]
 """One typed PRNG key, as `jax.random.key` makes it."""

@@ -33,7 +33,7 @@ from rram_jax.neuron.mismatch import gate_areas
 from rram_jax.neuron.sizing import W_MIN
 from rram_jax.neuron.transistors import GM_CELL
 from rram_jax.qnn.spread import Spread, spread_of, with_rtn
-from rram_jax.qnn.surroundings import Neurons, Surroundings
+from rram_jax.qnn.surroundings import Neurons, Surroundings, ideal_surroundings
 from rram_jax.types import Array, Float
 
 
@@ -165,7 +165,8 @@ def surroundings_at(
         v_weight = knobs.v_read * spread.volts_per_weight(pairs)
         shift = layer.layer.z_shift / layer.layer.z_full
         neurons = _neurons(bench, knobs, k, v_weight, shift, excess)
-        layers.append(Surroundings(spread=spread, lines=None, neurons=neurons))
+        ideal = ideal_surroundings(spread)
+        layers.append(dataclasses.replace(ideal, neurons=neurons))
         constant_codes = bench.network.config.constant_codes
         excess = excess_of_pairs(neurons.params, layer.layer.n_outputs, constant_codes)
     return tuple(layers)

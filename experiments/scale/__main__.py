@@ -23,7 +23,8 @@ from tyro.conf import Positional, arg
 
 from rram_jax.chip.config import CircuitConfig, check_seed
 from rram_jax.chip.design import design_network
-from rram_jax.chip.evaluate import ChipEvaluator, summarise
+from rram_jax.chip.evaluate import ChipEvaluator
+from rram_jax.chip.statistics import summarise
 from rram_jax.commands.evaluate import choose_data
 from rram_jax.commands.network import check_fit
 from rram_jax.data import input_codes, load_dataset

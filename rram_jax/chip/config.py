@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from rram_jax.circuit.config import TileConfig
 from rram_jax.errors import InputError
@@ -10,6 +11,9 @@ from rram_jax.neuron.config import SLOTS
 CIRCUITS = ("ideal", "map", "full")
 """How much of the circuit the surrogate has: ideal wires and neurons; wires as the
 attenuation map; the map and the neuron card with mismatch, noise and RTN."""
+
+VERIFY_BY = ("gradient", "deviation", "random")
+"""What chooses the cells of selective write-verify (`chip.selective`)."""
 
 WIRES = ("map", "exact")
 """How a sampled array's wires are taken: by the map of the nominal array, or solved
@@ -20,6 +24,9 @@ TRIM_CODES = (15, 8, 4, 2, 1)
 
 TRIM_PATTERNS = 64
 """[-] Images that a chip with trim pairs is tested on."""
+
+CALIBRATION_IMAGES = 1000
+"""[-] Training images that say which of a chip's cells matter (`chip.selective`)."""
 
 MAX_CELLS = 10**8
 """[-] Cells of one layer: beyond any chip, and what training still holds in memory."""
@@ -169,3 +176,65 @@ class CircuitConfig:
                 "v_read must lie between 0.01 and 0.3 V, where the cells keep their"
                 f" state and the row switches work; got {self.v_read:g}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgrammingConfig:
+    """How chips are programmed: write-verify of all cells, and of chosen ones."""
+
+    band_lrs: float | None = None
+    """[-] Write-verify of all cells: half width of the band of ln R about the median of
+    LRS; 0 writes blindly, by default the card's own."""
+
+    band_hrs: float | None = None
+    """[-] The same for HRS."""
+
+    max_writes: int | None = None
+    """[-] Programmings of a cell that this makes at most; by default the card's own."""
+
+    verify_share: float = 0.0
+    """[-] Selective write-verify: share of a chip's cells that are chosen after
+    programming and programmed again; 0 for none."""
+
+    verify_by: Literal["gradient", "deviation", "random"] = "gradient"
+    """gradient: cells whose deviation costs most, by the gradient of the chip's loss on
+    training images; deviation: cells that are furthest off, in conductance; random."""
+
+    verify_band: float = 0.1
+    """[-] Half width of the band of ln R that a chosen cell is programmed into."""
+
+    verify_writes: int = 20
+    """[-] Programmings of a chosen cell at most."""
+
+    verify_rounds: int = 64
+    """[-] By gradient: parts that the cells are chosen in, each from a new gradient."""
+
+    def __post_init__(self):
+        for name, low, high in (
+            ("band_lrs", 0.0, 3.0),
+            ("band_hrs", 0.0, 3.0),
+            ("max_writes", 1, 1000),
+            ("verify_share", 0.0, 1.0),
+            ("verify_writes", 1, 1000),
+            ("verify_rounds", 1, 1000),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(
+                    f"{name} lies between {low:g} and {high:g}; got {value:g}."
+                )
+        if not 0 < self.verify_band <= 3:
+            raise InputError(
+                "verify_band is a half width of ln R, above 0 and up to 3; got"
+                f" {self.verify_band:g}."
+            )
+        if self.verify_by not in VERIFY_BY:
+            raise InputError(
+                f"verify_by must be one of {', '.join(VERIFY_BY)}; got"
+                f" {self.verify_by!r}."
+            )
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether cells are chosen on training images."""
+        return self.verify_share > 0 and self.verify_by == "gradient"

@@ -4,12 +4,12 @@ What stands here is set once for a network and a device card, never per chip.
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.chip.config import CircuitConfig, check_circuit
+from rram_jax.chip.config import CircuitConfig, ProgrammingConfig, check_circuit
 from rram_jax.chip.network import HardwareNetwork, Layer, column_sums
 from rram_jax.circuit.attenuation import (
     AttenuationMap,
@@ -26,7 +26,7 @@ from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
 from rram_jax.neuron.config import V_READ, NeuronConfig
 from rram_jax.neuron.noise import check_noise
 from rram_jax.neuron.sizing import check_sag
-from rram_jax.types import Array, Bool
+from rram_jax.types import Array, Bool, UInt8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ class LayerDesign:
     """[V/V] Sensed volts per read volt and unit of weighted sum, nominal cells."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class NetworkDesign:
-    """The whole network's circuit."""
+    """The whole network's circuit; equal to itself only, so that it may be static."""
 
     network: HardwareNetwork
     device: DeviceCard
@@ -58,6 +58,13 @@ class NetworkDesign:
 
     neurons: bool
     """False for ideal neurons, whose full scales no card has to reach."""
+
+    programming: ProgrammingConfig = field(default_factory=ProgrammingConfig)
+    """How its chips are programmed; the bands for all cells are in `device`."""
+
+    calibration: UInt8[np.ndarray, "images inputs"] | None = None
+    """[-] Input codes of training images that cells are chosen on, where
+    `programming.calibrated`."""
 
     def check(self, circuit: str, wires: str = "map"):
         """Check that a circuit's name, and how its wires are taken, suit this design.
@@ -90,6 +97,8 @@ def design_network(
     *,
     wires: bool = True,
     neurons: bool = True,
+    programming: ProgrammingConfig | None = None,
+    calibration: UInt8[np.ndarray, "images inputs"] | None = None,
 ) -> NetworkDesign:
     """Derive every layer's full scale from the nominal array's own transfer.
 
@@ -99,13 +108,19 @@ def design_network(
         circuit: Read levels, tiles, neurons; the defaults where None.
         wires: False for ideal wires and drivers; the neurons are then ideal too.
         neurons: False for ideal neurons behind the wires.
+        programming: How chips are programmed; as the device card says where None.
+        calibration: Input codes of training images, which `programming` may need.
 
     Raises:
-        InputError: The neuron card does not reach a layer's full scale, a step of its
-            code is below the neuron's noise, or the card's row drivers are asked for
-            another swing, resistance or load.
+        InputError: Programming does not fit card or calibration codes, the neuron card
+            does not reach a layer's full scale, a step of its code is below the
+            neuron's noise, or the card's row drivers are asked for another swing,
+            resistance or load.
     """
     circuit, neurons = circuit or CircuitConfig(), neurons and wires
+    programming = programming or ProgrammingConfig()
+    device = programmed_card(device, programming)
+    _check_calibration(network, programming, calibration)
     card = load_neuron_card(circuit.neuron_card)
     if wires:
         _check_drivers(circuit)
@@ -127,7 +142,45 @@ def design_network(
         layers=tuple(layers),
         wires=wires,
         neurons=neurons,
+        programming=programming,
+        calibration=calibration if programming.calibrated else None,
     )
+
+
+def programmed_card(device: DeviceCard, programming: ProgrammingConfig) -> DeviceCard:
+    """The card with the bands of write-verify that are asked for.
+
+    Raises:
+        InputError: `max_writes` is asked for, and no state has a band.
+    """
+    names = ("band_lrs", "band_hrs", "max_writes")
+    asked = {name: getattr(programming, name) for name in names}
+    given = {name: value for name, value in asked.items() if value is not None}
+    device = dataclasses.replace(device, **given)
+    if "max_writes" in given and not (device.band_lrs or device.band_hrs):
+        raise InputError(
+            f"max_writes = {device.max_writes} needs a band to write into, and device"
+            f" card {device.name!r} has none: give band_lrs or band_hrs."
+        )
+    return device
+
+
+def _check_calibration(network, programming, calibration):
+    """Calibration codes are there where cells are chosen on them, and fit."""
+    if not programming.calibrated:
+        return
+    n_inputs = network.config.sizes[0]
+    if (
+        calibration is None
+        or calibration.ndim != 2
+        or not len(calibration)
+        or calibration.shape[1] != n_inputs
+    ):
+        got = "none" if calibration is None else calibration.shape
+        raise InputError(
+            "To choose cells by gradient takes the input codes of training images, an"
+            f" array (images, {n_inputs}); got {got}."
+        )
 
 
 def _check_drivers(circuit: CircuitConfig):

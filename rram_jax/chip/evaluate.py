@@ -1,14 +1,15 @@
 """Accuracy of a network over many sampled chips."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.program import surrogate_chip
+from rram_jax.chip.design import NetworkDesign, programmed_card
+from rram_jax.chip.program import chip_layers, program_chip
 from rram_jax.chip.sample import chip_key
 from rram_jax.chip.statistics import AccuracySummary, summarise
 from rram_jax.chip.surrogate import NOISE, network_model, run_network, winner
@@ -22,13 +23,29 @@ IMAGES_PER_BLOCK = 1000
 """[-] Images that one matrix product takes: activations stay in the cache's reach."""
 
 
+class ChipTally(NamedTuple):
+    """What was counted on each chip, all (chips,)."""
+
+    right: np.ndarray
+    """[-] Images with the right answer."""
+
+    ties: np.ndarray
+    """[-] Images with two outputs that cross last."""
+
+    verified: np.ndarray
+    """[-] Cells that selective write-verify has chosen."""
+
+    verify_pulses: np.ndarray
+    """[-] Programmings that it has made of them."""
+
+
 class ChipEvaluator:
     """Counts right answers and ties of one design on one set of images.
 
     Compiled once; spreads, read voltage and RTN pass may change from call to call. All
-    cycles but the first share a second program. Every device takes an equal part of the
-    chips; each chip is counted whole on one of them, so its numbers are the same on any
-    number of devices.
+    cycles but the first share a second program. Every device takes an equal part of
+    the chips; each chip is counted whole on one of them, so its numbers are the same on
+    any number of devices.
     """
 
     def __init__(
@@ -87,12 +104,27 @@ class ChipEvaluator:
             device: Medians and spreads of the cells.
             v_read: [V] Row swing.
             rtn_pass: Which pass over the images, in circuit "full".
-            design: The same network's for another spread; None takes the first one.
+            design: The same network's for another spread; None takes the first one,
+                whose programming holds for all.
             cycle: Which programming of the chips.
 
         Raises:
             InputError: There is no chip.
         """
+        tally = self.tally(seed, chips, device, v_read, rtn_pass, design, cycle)
+        return tally.right, tally.ties
+
+    def tally(
+        self,
+        seed: int,
+        chips: Sequence[int],
+        device: DeviceParams,
+        v_read: float,
+        rtn_pass: int = 0,
+        design: NetworkDesign | None = None,
+        cycle: int = 0,
+    ) -> ChipTally:
+        """The same with what programming took; see `__call__`."""
         if not chips:
             raise InputError("An evaluation needs 1 chip or more; got none.")
         # As many chips for every device: the last chip fills up.
@@ -104,12 +136,12 @@ class ChipEvaluator:
             jnp.asarray(v_read, jnp.float32),
             jnp.asarray(rtn_pass, jnp.int32),
         )
-        right, ties = self._run(
+        counts = self._run(
             split_batch(jnp.stack([chip_key(seed, n) for n in filled]), self._mesh),
             *replicate(shared, self._mesh),
             *self._images,
         )
-        return np.asarray(right)[: len(chips)], np.asarray(ties)[: len(chips)]
+        return ChipTally(*(np.asarray(count)[: len(chips)] for count in counts))
 
     def _chips(self, keys, *shared):
         def of_one_device(keys, *shared):
@@ -131,16 +163,18 @@ class ChipEvaluator:
     def _one(self, key, cycle, models, device, v_read, rtn_pass, codes, labels):
         design, circuit = self.design, self.circuit
         cycle = 0 if cycle is None else cycle
-        chip = surrogate_chip(
+        samples = program_chip(
             key,
             design,
             device,
             circuit,
-            rtn_pass,
-            models,
-            wires=self.wires,
+            models=models,
+            rtn_pass=rtn_pass if circuit == "full" else None,
             cycle=cycle,
         )
+        chip = chip_layers(samples, design, models, self.wires)
+        verified = sum(sample.verified for sample in samples)
+        pulses = sum(sample.verify_pulses for sample in samples)
         noise_key = key_of_cycle(jax.random.fold_in(key, NOISE), cycle)
         noise_key = jax.random.fold_in(noise_key, rtn_pass)
 
@@ -157,7 +191,8 @@ class ChipEvaluator:
 
         zero = (jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
         items = (jnp.arange(len(codes)), codes, labels)
-        return jax.lax.scan(block, zero, items)[0]
+        right, ties = jax.lax.scan(block, zero, items)[0]
+        return right, ties, verified, pulses
 
 
 def evaluate(
@@ -178,7 +213,7 @@ def evaluate(
         design: The network's circuit.
         codes: Input codes, uint8 (images, inputs).
         labels: (images,)
-        device: Cells to sample; None for those of the design.
+        device: Cells to sample, with the programming of the design; None for its own.
         circuit: One of `chip.config.CIRCUITS`.
         wires: One of `chip.config.WIRES`; exact ones take longer.
         chips: Number of sampled chips.
@@ -189,6 +224,6 @@ def evaluate(
         InputError: No such circuit, or inputs that do not fit the network.
     """
     evaluator = ChipEvaluator(design, codes, labels, circuit, wires)
-    device = device or design.device
+    device = programmed_card(device or design.device, design.programming)
     right, _ = evaluator(seed, range(chips), device.params(), design.circuit.v_read)
     return summarise(right / len(labels), bar)

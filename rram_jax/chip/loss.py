@@ -10,19 +10,9 @@ import jax.numpy as jnp
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import surrogate_chip
-from rram_jax.chip.surrogate import NOISE, run_network
-from rram_jax.circuit.encode import SLOTS
+from rram_jax.chip.surrogate import NOISE, logits, run_network
 from rram_jax.device.card import DeviceParams
 from rram_jax.types import Array, Float, Integer, JaxKey
-
-
-def logits(
-    position: Float[Array, "*batch outputs"], design: NetworkDesign
-) -> Float[Array, "*batch outputs"]:
-    """Logits at the softmax scale of the training, from output crossings [slots]."""
-    output = design.network.layers[-1]
-    z = position * output.z_full / SLOTS - output.z_shift
-    return design.network.logit_scale * z
 
 
 def expected_loss(

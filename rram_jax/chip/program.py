@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.sample import LayerSample, chip_key, rtn_factor, sample_layer
+from rram_jax.chip.selective import verify_chip
 from rram_jax.chip.surrogate import (
     ChipLayer,
     LayerModel,
@@ -14,7 +15,7 @@ from rram_jax.chip.surrogate import (
 )
 from rram_jax.chip.trim import trim_chip
 from rram_jax.device.card import DeviceParams
-from rram_jax.device.variability import Cycle
+from rram_jax.device.variability import Cycle, key_of_cycle
 from rram_jax.types import Array, Integer, Key
 
 
@@ -29,7 +30,10 @@ def program_chip(
     mismatch: bool = True,
     cycle: Cycle = 0,
 ) -> tuple[LayerSample, ...]:
-    """Draw every layer of the chip that `key` makes, and trim it if it has trim pairs.
+    """Draw every layer of the chip that `key` makes, as it leaves its test.
+
+    Chosen cells are programmed again where the design's programming says so, then trim
+    pairs are programmed where the network has them.
 
     Args:
         key: From `chip.sample.chip_key`.
@@ -47,6 +51,10 @@ def program_chip(
         sample_layer(key, layer, k, device, card, mismatch=mismatch, cycle=cycle)
         for k, layer in enumerate(design.layers)
     ]
+    if design.programming.verify_share > 0:
+        models = models or network_model(design, circuit)
+        verify_key = key_of_cycle(key, cycle)
+        samples = verify_chip(verify_key, samples, design, models, device)
     if design.network.config.trim:
         models = models or network_model(design, circuit)
         samples = trim_chip(key, samples, design, models, device, circuit, cycle)
@@ -114,6 +122,16 @@ def surrogate_chip(
         rtn_pass=rtn_pass if circuit == "full" else None,
         cycle=cycle,
     )
+    return chip_layers(samples, design, models, wires)
+
+
+def chip_layers(
+    samples: Sequence[LayerSample],
+    design: NetworkDesign,
+    models: Sequence[LayerModel],
+    wires: str = "map",
+) -> tuple[ChipLayer, ...]:
+    """A drawn chip's layers with their transfer; `wires` of `chip.config.WIRES`."""
     return tuple(
         exact_layer(sample, model, layer)
         if wires == "exact"

@@ -47,6 +47,12 @@ class LayerSample:
     trim_pulses: Int[Array, ""]
     """[-] Cells that trimming has programmed anew."""
 
+    verified: Int[Array, ""]
+    """[-] Cells that selective write-verify has chosen."""
+
+    verify_pulses: Int[Array, ""]
+    """[-] Programmings that it has made of them."""
+
 
 def chip_key(seed: int, chip: int) -> Key:
     """The key that makes chip number `chip` of a seed."""
@@ -86,6 +92,8 @@ def sample_layer(
         resistance=sample_resistance(cell_key, design.is_lrs, device, cycle=cycle),
         delvto=delvto,
         trim_pulses=jnp.zeros((), jnp.int32),
+        verified=jnp.zeros((), jnp.int32),
+        verify_pulses=jnp.zeros((), jnp.int32),
     )
 
 

@@ -215,3 +215,12 @@ def run_network(
         codes = to_counts(position, layer.neuron)
         pulse_excess = excess_of_pairs(part.params, codes.shape[-1], constant_codes)
     return position
+
+
+def logits(
+    position: Float[Array, "*batch outputs"], design: NetworkDesign
+) -> Float[Array, "*batch outputs"]:
+    """Logits at the softmax scale of the training, from output crossings [slots]."""
+    output = design.network.layers[-1]
+    z = position * output.z_full / SLOTS - output.z_shift
+    return design.network.logit_scale * z

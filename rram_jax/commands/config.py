@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from rram_jax.chip.config import (
     CircuitConfig,
     NetworkConfig,
+    ProgrammingConfig,
     check_circuit,
     check_seed,
 )
@@ -121,13 +122,21 @@ class EvaluateCommand:
     bar: float | None = None
     """[-] Accuracy, such as 0.97, that the share of good chips is counted at."""
 
+    part: Literal["test", "validation"] = "test"
+    """validation: the images on which choices are made, in place of test images."""
+
     images: int | None = None
-    """[-] Take the first so many test images; by default all."""
+    """[-] Take the first so many of these images; by default all."""
 
     design: Annotated[CircuitConfig, arg(name="")] = field(
         default_factory=CircuitConfig
     )
     """The circuit around the cells."""
+
+    programming: Annotated[ProgrammingConfig, arg(name="")] = field(
+        default_factory=ProgrammingConfig
+    )
+    """How chips are programmed."""
 
     json: Path | None = None
     """File that gets the result as JSON: an object, or a list of them for a curve."""
@@ -243,6 +252,11 @@ class ExportCommand:
         default_factory=CircuitConfig
     )
     """The circuit around the cells."""
+
+    programming: Annotated[ProgrammingConfig, arg(name="")] = field(
+        default_factory=ProgrammingConfig
+    )
+    """How chips are programmed."""
 
     out: Path | None = None
     """Folder of the results; by default named after command, network and settings, so

@@ -10,7 +10,7 @@ import numpy as np
 from rram_jax.chip.design import NetworkDesign, design_network
 from rram_jax.commands.config import ExportCommand
 from rram_jax.commands.evaluate import choose_data
-from rram_jax.commands.network import check_fit
+from rram_jax.commands.network import calibration_codes, check_fit
 from rram_jax.data import input_codes, load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.device.reset import at_reset
@@ -56,7 +56,14 @@ def read_request(config: ExportCommand) -> DeckRequest:
     device = at_reset(load_card(config.device), config.v_reset, config.t_reset)
     if config.sigma_lrs is not None:
         device = dataclasses.replace(device, sigma_lrs=config.sigma_lrs)
-    design = design_network(network, device, config.design)
+    design = design_network(
+        network,
+        device,
+        config.design,
+        programming=config.programming,
+        calibration=calibration_codes(network.config, dataset),
+    )
+    device = design.device
     process = Process(
         card=load_cmos_card(config.cmos),
         corner=config.corner,

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from rram_jax.chip.design import NetworkDesign, design_network
+from rram_jax.chip.design import NetworkDesign, design_network, programmed_card
 from rram_jax.chip.evaluate import ChipEvaluator
 from rram_jax.chip.statistics import spread_parts, summarise
 from rram_jax.commands.config import EvaluateCommand, ExportCommand
-from rram_jax.commands.network import check_fit, ideal_accuracy
+from rram_jax.commands.network import (
+    calibration_codes,
+    check_fit,
+    ideal_accuracy,
+)
 from rram_jax.commands.terminal import (
     progress_bar,
     say,
@@ -51,6 +55,7 @@ _Item = tuple[int, int, int]
 
 SHOWN = {
     "dataset": str,
+    "part": str,
     "device": str,
     "circuit": str,
     "n_images": int,
@@ -85,11 +90,12 @@ def evaluate(config: EvaluateCommand) -> Path:
     dataset = load_dataset(choose_data(checkpoint, config.data), config.data_dir)
     check_fit(shape, dataset)
     card = at_reset(load_card(config.device), config.v_reset, config.t_reset)
-    n_images = len(dataset.test_labels)
+    card = programmed_card(card, config.programming)
+    n_images = len(dataset.held_out(config.part)[1])
     if config.images and config.images > n_images:
         raise InputError(
-            f"{dataset.name} has {n_images} test images; --images {config.images} were"
-            " asked for."
+            f"{dataset.name} has {n_images} {config.part} images; --images"
+            f" {config.images} were asked for."
         )
     config = dataclasses.replace(
         config,
@@ -170,8 +176,7 @@ def _points(
 ) -> list[dict[str, Any]]:
     """Evaluate every chip at every spread; returns one point a spread."""
     network, table = checkpoint.network, run.path / "chips.csv"
-    images = dataset.test_images[: config.images]
-    labels = dataset.test_labels[: config.images]
+    images, labels = (x[: config.images] for x in dataset.held_out(config.part))
     codes = input_codes(images, network.config.sizes[0])
     rows = _read_chips(table, config)
     repeats = [(c, p) for c in range(config.cycles) for p in range(config.passes)]
@@ -180,6 +185,7 @@ def _points(
         say_resumed(run, f"with {len(rows)} of {total} chips done")
     common = {
         "dataset": dataset.name,
+        "part": config.part,
         "n_images": len(labels),
         "n_chips": config.chips,
         "n_cycles": config.cycles,
@@ -198,7 +204,14 @@ def _points(
         nonlocal evaluator
         if left:
             wires = config.circuit != "ideal"
-            design = design_network(network, own, config.design, wires=wires)
+            design = design_network(
+                network,
+                own,
+                config.design,
+                wires=wires,
+                programming=config.programming,
+                calibration=calibration_codes(network.config, dataset),
+            )
             if evaluator is None:  # one program for all spreads
                 evaluator = ChipEvaluator(
                     design, codes, labels, config.circuit, config.wires
@@ -253,7 +266,9 @@ def _read_chips(table: Path, config: EvaluateCommand) -> list[list[float]]:
         and all(0 <= x < n and x % 1 == 0 for x, n in zip(numbers, most, strict=True))
         and 0 <= accuracy <= 1
         and 0 <= ties <= 1
-        for sigma, *numbers, accuracy, ties in rows
+        and verified >= 0
+        and pulses >= 0
+        for sigma, *numbers, accuracy, ties, verified, pulses in rows
     )
     if not fits or len({tuple(row[:4]) for row in rows}) < len(rows):
         raise damaged_table(table)
@@ -276,7 +291,7 @@ def _chunks(
             chips = waiting[first : first + chunk]
             # Always as many chips, so that one program does; the last fills up.
             filled = chips + chips[-1:] * (chunk - len(chips))
-            right, ties = evaluator(
+            tally = evaluator.tally(
                 config.seed,
                 filled,
                 device.params(),
@@ -285,10 +300,13 @@ def _chunks(
                 design=design,
                 cycle=cycle,
             )
-            shares = np.stack([right, ties], 1)[: len(chips)] / evaluator.n_images
+            shares = (count / evaluator.n_images for count in (tally.right, tally.ties))
+            counts = np.stack([*shares, tally.verified, tally.verify_pulses], 1)
             yield [
-                [device.sigma_lrs, chip, cycle, rtn_pass, *share]
-                for chip, share in zip(chips, shares.tolist(), strict=True)
+                [device.sigma_lrs, chip, cycle, rtn_pass, *count]
+                for chip, count in zip(
+                    chips, counts[: len(chips)].tolist(), strict=True
+                )
             ]
 
 
@@ -298,7 +316,7 @@ def _point(
     """What the chips at one spread say together; `rows` are sorted and complete."""
     own = np.array([row[4:] for row in rows if row[0] == sigma])
     shape = (config.chips, config.cycles, config.passes)
-    accuracy, ties = own[:, 0].reshape(shape), own[:, 1]
+    accuracy, (_, ties, verified, pulses) = own[:, 0].reshape(shape), own.T
     parts = spread_parts(accuracy)
     of_chips = accuracy.reshape(config.chips, -1).mean(1)
     summary = summarise(of_chips, config.bar)
@@ -317,6 +335,8 @@ def _point(
         "yield_above": summary.yield_above,
         "yield_ci95": None if interval is None else list(interval),
         "ties_mean": float(ties.mean()),
+        "verified_mean": float(verified.mean()),
+        "verify_pulses_mean": float(pulses.mean()),
     }
 
 
@@ -324,8 +344,9 @@ def _show(name: str, points: list[dict[str, Any]]) -> None:
     first = points[0]
     keys = ("accuracy_sd", "accuracy_p01", "accuracy_worst", "ties_mean")
     show_table(
-        f"{name} on {first['dataset']}: % of {first['n_images']} test images right,"
-        f" {first['n_chips']} chips of {first['device']}, circuit {first['circuit']}",
+        f"{name} on {first['dataset']}: % of {first['n_images']} {first['part']} images"
+        f" right, {first['n_chips']} chips of {first['device']}, circuit"
+        f" {first['circuit']}",
         ("sigma_lrs", "ideal", "mean", "95 % interval", "sd", "p01", "worst", "ties"),
         (
             (

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import UInt8
 
-from rram_jax.chip.config import CircuitConfig, NetworkConfig
+from rram_jax.chip.config import CALIBRATION_IMAGES, CircuitConfig, NetworkConfig
 from rram_jax.chip.design import design_network
 from rram_jax.chip.evaluate import ChipEvaluator
 from rram_jax.chip.network import HardwareNetwork
@@ -29,6 +29,14 @@ def check_fit(network: NetworkConfig, dataset: Dataset) -> None:
             f"{network.name} has {network.sizes[-1]} outputs, and the labels of"
             f" {dataset.name} go up to {largest}: it needs {largest + 1} or more."
         )
+
+
+def calibration_codes(
+    network: NetworkConfig, dataset: Dataset
+) -> UInt8[np.ndarray, "images inputs"]:
+    """Input codes of the training images that cells may be chosen on."""
+    images = dataset.train_images[:CALIBRATION_IMAGES]
+    return input_codes(images, network.sizes[0])
 
 
 def ideal_accuracy(

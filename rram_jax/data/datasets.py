@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -62,6 +63,12 @@ class Dataset:
 
     sha256: dict[str, str]
     """Digest of each source file as it lies on disk, or of each packaged array."""
+
+    def held_out(self, part: Literal["test", "validation"]) -> tuple[Images, Labels]:
+        """Images and labels of a part that no training sees."""
+        if part == "validation":
+            return self.validation_images, self.validation_labels
+        return self.test_images, self.test_labels
 
 
 def load_dataset(name: str = PACKAGED, data_dir: Path | None = None) -> Dataset:

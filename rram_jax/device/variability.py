@@ -90,6 +90,45 @@ def sample_verified(
     return r, jnp.where(banded, writes, 1.0)
 
 
+def reprogram(
+    key: Key,
+    resistance: Float[Array, "*cells"],
+    is_lrs: Bool[Array, "*cells"],
+    device: DeviceParams,
+    stuck: Float[Array, "*cells"],
+) -> tuple[Float[Array, "*cells"], Float[Array, "*cells"]]:
+    """Write-verify of cells that stand at these resistances [Ohm], into `device.band`.
+
+    A cell's own number z, which the device-to-device share moves, is drawn from what
+    its resistance tells: of a blind programming's n = sqrt(d2d) z + sqrt(1 - d2d) e,
+    given n, it is normal about sqrt(d2d) n with variance 1 - d2d. (After a card's own
+    band this is an approximation.)
+
+    Returns:
+        The new resistances, and the programmings that each took: none for cells within
+        the band, which are left alone; all that are allowed for stuck cells, which
+        stay what they are.
+    """
+    assert device.band is not None
+    own_key, e_key, luck_key = jax.random.split(key, 3)
+    own = jax.random.normal(own_key, is_lrs.shape, jnp.float32)
+    noise = jax.random.normal(e_key, is_lrs.shape, jnp.float32)
+    luck = jax.random.uniform(luck_key, is_lrs.shape, jnp.float32)
+    offset = jnp.log(resistance / jnp.where(is_lrs, device.r_lrs, device.r_hrs))
+    # The number behind a draw does not move with the card.
+    normal = jax.lax.stop_gradient(score_at(offset, is_lrs, device))
+    d2d = jnp.where(is_lrs, device.d2d[0], device.d2d[1])
+    z = jnp.sqrt(d2d) * normal + jnp.sqrt(1 - d2d) * own
+    e, writes = verified_noise(noise, luck, z, is_lrs, device)
+    normal = jnp.sqrt(d2d) * z + jnp.sqrt(1 - d2d) * e
+    fresh = jnp.maximum(resistance_at(normal, is_lrs, device), smallest(device))
+    inside = jnp.abs(offset) <= jnp.where(is_lrs, device.band[0], device.band[1])
+    switches = stuck_state(stuck, is_lrs, device) == is_lrs
+    writes = jnp.where(switches, writes, device.max_writes)
+    keeps = inside | ~switches
+    return jnp.where(keeps, resistance, fresh), jnp.where(inside, 0.0, writes)
+
+
 def _sample_blind(key, is_lrs, device, cycle):
     """Read resistances [Ohm] of cells that are really in these states."""
     normal_key, tail_key = jax.random.split(key)

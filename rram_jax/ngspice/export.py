@@ -29,6 +29,7 @@ IDEAL = (
     "one image a deck: its auto-zero starts settled and is not counted",
     "cells are resistors: no access transistor, no word line",
     "the test of the chip that trim pairs are chosen in, where a network has them",
+    "the reading of all cells that selective write-verify chooses by",
 )
 """What is ideal in every deck; all else is transistors, capacitors and resistors."""
 
@@ -69,6 +70,7 @@ def export(
     """
     process = process or default_process()
     files, counts, clipped, pulses = {}, {}, {}, {}
+    verified, verify_pulses = {}, {}
     for chip in chips:
         sample = sample_chip(seed, chip, design, mismatch=mismatch)
         device = design.device.params()
@@ -80,6 +82,8 @@ def export(
             )
         )
         pulses[chip] = sum(int(layer.trim_pulses) for layer in sample)
+        verified[chip] = sum(int(layer.verified) for layer in sample)
+        verify_pulses[chip] = sum(int(layer.verify_pulses) for layer in sample)
         deck = network_deck(design, sample, array, process=process)
         place = folder / f"chip_{chip:04d}"
         place.mkdir(parents=True, exist_ok=True)
@@ -109,7 +113,10 @@ def export(
         "temperature": process.temperature,
         "neurons": [asdict(layer.neuron) for layer in design.layers],
         "cells_clipped": clipped,
+        "programming": asdict(design.programming),
         "trim_pulses": pulses,
+        "verified": verified,
+        "verify_pulses": verify_pulses,
         "t_pulse_s": [phase.t_pulse for phase in deck.phases],
         "t_stop_s": deck.t_stop,
         "ideal": list(IDEAL),

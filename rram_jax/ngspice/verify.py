@@ -220,6 +220,8 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         "solver": rows[0]["solver"],
         "worst_neurons": worst_neurons(comparisons),
         "trim_pulses": sum(manifest["trim_pulses"].values()),
+        "verified_mean": float(np.mean(list(manifest["verified"].values()))),
+        "verify_pulses_mean": float(np.mean(list(manifest["verify_pulses"].values()))),
         "ideal": manifest["ideal"],
     }
     return Verification(metrics=metrics, rows=rows, comparisons=comparisons)

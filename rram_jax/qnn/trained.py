@@ -10,7 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.chip.config import CircuitConfig
+from rram_jax.chip.config import (
+    CALIBRATION_IMAGES,
+    CircuitConfig,
+    ProgrammingConfig,
+)
 from rram_jax.chip.design import NetworkDesign, design_network
 from rram_jax.chip.evaluate import ChipEvaluator
 from rram_jax.chip.loss import expected_loss
@@ -54,6 +58,13 @@ class TrainedNetwork:
         codes = input_codes(dataset.test_images, self.network.config.sizes[0])
         return codes, dataset.test_labels
 
+    @cached_property
+    def calibration(self) -> np.ndarray:
+        """Input codes (images, inputs) of the training images for choosing cells."""
+        dataset = load_dataset(self.config["data"], self.data_dir)
+        images = dataset.train_images[:CALIBRATION_IMAGES]
+        return input_codes(images, self.network.config.sizes[0])
+
     def accuracy(
         self,
         *,
@@ -62,11 +73,12 @@ class TrainedNetwork:
         chips: int = 20,
         seed: int = 0,
         images: int | None = None,
+        programming: ProgrammingConfig | None = None,
     ) -> AccuracySummary:
         """Accuracy on the test images over sampled chips: that of `rram-jax evaluate`.
 
-        Compiled once for each circuit and number of images; the full scales are
-        designed for the spread.
+        Compiled once for each circuit, number of images and programming; the full
+        scales are designed for the spread.
 
         Args:
             sigma_lrs: [-] Spread of ln R_LRS; None for the card's own.
@@ -74,24 +86,34 @@ class TrainedNetwork:
             chips: Number of sampled chips.
             seed: Makes them.
             images: Take the first so many test images; None for all.
+            programming: How the chips are programmed; as the card says where None.
         """
+        programming = programming or ProgrammingConfig()
         codes, labels = (part[:images] for part in self.test)
         device = self._device(sigma_lrs)
         design = design_network(
-            self.network, device, self.circuit, wires=circuit != "ideal"
+            self.network,
+            device,
+            self.circuit,
+            wires=circuit != "ideal",
+            programming=programming,
+            calibration=self.calibration if programming.calibrated else None,
         )
-        evaluator = self._evaluators.get((circuit, images))
+        device = design.device
+        evaluator = self._evaluators.get((circuit, images, programming))
         if evaluator is None:
             evaluator = ChipEvaluator(design, codes, labels, circuit)
-            self._evaluators[circuit, images] = evaluator
+            self._evaluators[circuit, images, programming] = evaluator
         right, _ = evaluator(
             seed, range(chips), device.params(), self.circuit.v_read, design=design
         )
         return summarise(right / len(labels))
 
     @cached_property
-    def _evaluators(self) -> dict[tuple[str, int | None], ChipEvaluator]:
-        """Compiled evaluations, by circuit and number of images."""
+    def _evaluators(
+        self,
+    ) -> dict[tuple[str, int | None, ProgrammingConfig], ChipEvaluator]:
+        """Compiled evaluations, by circuit, number of images and programming."""
         return {}
 
     def loss_and_gradient(

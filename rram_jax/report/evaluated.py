@@ -15,8 +15,10 @@ from rram_jax.run_folder import read_numbers
 from rram_jax.types import Float
 
 CHIPS = ("sigma_lrs", "chip", "cycle", "pass", "accuracy", "ties")
-"""Columns of chips.csv; accuracy and ties are shares of the images. The first cycle and
-the first pass of a chip are number 0."""
+CHIPS += ("verified", "verify_pulses")
+"""Columns of chips.csv; accuracy and ties are shares of the images, the last two are
+cells that selective write-verify has chosen, and their programmings. The first cycle
+and the first pass of a chip are number 0."""
 
 MAX_BYTES = 2**26
 """[-] Of one file: a million chips. Nothing larger is read."""
@@ -29,6 +31,7 @@ class EvaluatedConfig:
     command: Literal["evaluate"]
     data: str
     data_sha256: dict[str, str]
+    part: str
     images: int
     device_card: dict[str, Any]
     design: dict[str, Any]

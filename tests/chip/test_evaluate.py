@@ -184,7 +184,7 @@ def test_noise_differs_from_block_to_block(circuit, tmp_path, monkeypatch):
 
 def test_a_sweep_of_spread_and_read_voltage_compiles_once(circuit, monkeypatch):
     design, (codes, labels) = _design(circuit), _images()
-    traces = count_calls(monkeypatch, evaluate_module, "surrogate_chip")
+    traces = count_calls(monkeypatch, evaluate_module, "program_chip")
     run = ChipEvaluator(design, codes, labels)
     found = set()
     for seed, sigma in enumerate((0.0, 0.3, 1.0)):
@@ -261,7 +261,7 @@ def test_designs_of_other_spreads_need_no_new_program(
         design_network(network, dataclasses.replace(DEVICE, sigma_lrs=sigma), circuit)
         for sigma in (0.0, 0.3, 0.6)
     ]
-    traces = count_calls(monkeypatch, evaluate_module, "surrogate_chip")
+    traces = count_calls(monkeypatch, evaluate_module, "program_chip")
     shared = ChipEvaluator(designs[0], codes, labels, circuit_name)
     answers, after_first = [], None
     for design in designs:

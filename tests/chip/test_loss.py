@@ -7,10 +7,10 @@ import pytest
 
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
-from rram_jax.chip.loss import expected_loss, logits
+from rram_jax.chip.loss import expected_loss
 from rram_jax.chip.program import surrogate_chip
 from rram_jax.chip.sample import chip_key
-from rram_jax.chip.surrogate import run_network
+from rram_jax.chip.surrogate import logits, run_network
 from rram_jax.device.card import load_card
 from tests.helpers import random_network
 

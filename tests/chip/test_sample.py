@@ -148,6 +148,8 @@ def test_telegraph_noise_is_that_of_the_state_a_cell_is_really_in():
         resistance=sample_resistance(key, is_lrs, device, stuck),
         delvto=jnp.zeros((1, 1)),
         trim_pulses=jnp.zeros((), jnp.int32),
+        verified=jnp.zeros((), jnp.int32),
+        verify_pulses=jnp.zeros((), jnp.int32),
     )
     change = np.asarray(rtn_factor(key, 0, sample, device, 0)) - 1
     in_hrs = np.asarray(sample.resistance) > 20e3

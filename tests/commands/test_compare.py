@@ -15,6 +15,7 @@ CONFIG = {
     "command": "evaluate",
     "data": "mnist5k",
     "data_sha256": {"images": "12", "labels": "34"},
+    "part": "test",
     "images": 100,
     "device_card": {"name": "bench-r10", "r_lrs": 4500.0},
     "design": {"v_read": 0.2, "tile": {"rows": 64}},
@@ -38,7 +39,7 @@ def make_run(folder, name, loss, changes=(), seed=0):
         cost = loss * sigma * (1 + 0.5 * rng.standard_normal(n))
         accuracy = np.round(0.95 - np.abs(cost), 2)
         rows += [
-            (sigma, chip, cycle, 0, accuracy[chip, cycle], 0.0)
+            (sigma, chip, cycle, 0, accuracy[chip, cycle], 0.0, 0, 0)
             for chip, cycle in np.ndindex(*n)
         ]
         points.append(
@@ -151,7 +152,7 @@ def test_runs_that_are_not_paired(pair, tmp_path, capsys, key, value, told):
     [
         ("chips.csv", "", "is damaged"),
         ("chips.csv", "sigma_lrs,chip,accuracy,ties\n0.4,1,0.5,0\n", "is damaged"),
-        ("chips.csv", ",".join(CHIPS) + "\n0.4,1,0,0,0.5,0\n", "is damaged"),
+        ("chips.csv", ",".join(CHIPS) + "\n0.4,1,0,0,0.5,0,0,0\n", "is damaged"),
         ("metrics.json", '{"points": []}', "differ: evaluate again"),
         ("metrics.json", '{"points": [1]}', "is damaged at points.0"),
         ("metrics.json", "[" * 100_000, "is damaged"),
@@ -187,7 +188,7 @@ def test_a_damaged_table_is_told(pair, capsys, change):
 def test_a_table_that_metrics_do_not_tell_of(pair, capsys):
     table = pair[1] / "chips.csv"
     *lines, _ = table.read_text().splitlines()
-    table.write_text("\n".join([*lines, "0.4,11,1,0,0.0,0.0"]) + "\n")
+    table.write_text("\n".join([*lines, "0.4,11,1,0,0.0,0.0,0,0"]) + "\n")
     assert "differ: evaluate again" in refused(capsys, "compare", *map(str, pair))
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from rram_jax.chip.config import ProgrammingConfig
 from rram_jax.commands.config import ExportCommand
 from rram_jax.commands.decks import read_request
 from rram_jax.device.card import load_card
@@ -39,3 +40,15 @@ def test_decks_stand_at_a_corner_and_a_temperature(checkpoint):
     with pytest.raises(InputError, match="no corner 'sx'") as told:
         read_request(ExportCommand(checkpoint=checkpoint, corner="sx"))
     assert is_one_sentence(told.value)
+
+
+def test_decks_are_of_chips_as_they_are_programmed(checkpoint):
+    programming = ProgrammingConfig(verify_share=0.05, band_lrs=0.2)
+    request = read_request(
+        ExportCommand(checkpoint=checkpoint, programming=programming)
+    )
+    assert request.design.programming == programming
+    assert request.design.calibration.shape == (1000, 144)
+    assert request.design.device.band_lrs == 0.2
+    assert request.asked["programming"]["verify_share"] == 0.05
+    assert request.asked["device_card"]["band_lrs"] == 0.2

@@ -20,6 +20,7 @@ from tests.helpers import is_one_sentence, write_card
 
 KEYS = {
     "dataset",
+    "part",
     "n_images",
     "n_chips",
     "n_cycles",
@@ -40,6 +41,8 @@ KEYS = {
     "yield_above",
     "yield_ci95",
     "ties_mean",
+    "verified_mean",
+    "verify_pulses_mean",
     "seed",
     "device",
     "checkpoint",
@@ -87,7 +90,7 @@ def test_the_numbers_have_their_names(checkpoint, tmp_path, capsys):
     assert nulls == {"sd_cycles", "sd_passes", "bar", "yield_above", "yield_ci95"}
     assert point["ci95"] == list(summary.ci95)
     assert point["ties_mean"] == pytest.approx(rows[:, 5].mean())
-    counts = rows[:, 4:] * 200
+    counts = rows[:, 4:6] * 200
     np.testing.assert_allclose(counts, counts.round(), atol=1e-9)  # of 200 images
     out = capsys.readouterr().out
     assert "mlp-144-8-10 on mnist5k" in out
@@ -117,6 +120,36 @@ def test_without_spread_every_chip_is_ideal(checkpoint, tmp_path):
     assert point["accuracy_worst"] == point["accuracy_ideal"]
     assert (point["accuracy_sd"], point["sigma_lrs"]) == (0, 0)
     assert point["ties_mean"] != point["accuracy_ideal"]
+
+
+def test_choices_are_made_on_validation_images(checkpoint, tmp_path):
+    few = ("--circuit", "ideal", "--part", "validation", "--sigma-lrs", "0")
+    evaluate(checkpoint, *few, "--json", "f.json")
+    point = json.loads((tmp_path / "f.json").read_text())
+    assert (point["part"], point["n_images"]) == ("validation", 500)
+    metrics = read_metrics(checkpoint)
+    assert point["accuracy_ideal"] == metrics["accuracy_validation"]
+
+
+def test_chosen_cells_are_told(checkpoint, tmp_path):
+    few = ("--circuit", "ideal", "--images", "50", "--sigma-lrs", "0.4")
+    chosen = ("--verify-share", "0.1", "--verify-by", "deviation")
+    evaluate(checkpoint, *few, *chosen, "--out", "a", "--json", "f.json")
+    point = json.loads((tmp_path / "f.json").read_text())
+    # 2 x 144 x 8 and 2 x 8 x 40 cells, one or more programmings each.
+    assert point["verified_mean"] == round(0.1 * (2304 + 640))
+    assert point["verify_pulses_mean"] > 2 * point["verified_mean"]
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert config["programming"]["verify_share"] == 0.1
+    rows = np.array(read_numbers(tmp_path / "a" / "chips.csv", CHIPS))
+    assert point["verify_pulses_mean"] == pytest.approx(rows[:, 7].mean())
+
+
+def test_a_band_for_all_cells_replaces_the_cards(checkpoint, tmp_path, capsys):
+    told = refused(
+        capsys, "evaluate", str(checkpoint), "--chips", "3", "--max-writes", "4"
+    )
+    assert "needs a band" in told
 
 
 def test_a_reset_pulse_changes_card_and_label(checkpoint, tmp_path):
@@ -291,28 +324,30 @@ def test_chips_that_are_missing_are_made(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     "row",
     [
-        "0.4,1,0,0,true,0.0",
-        "0.4,1,0,0,1.5,0.0",
-        "0.4,1,0,0,0.5,-0.1",
-        "0.4,1,0,0,NaN,0.0",
-        "0.4,Infinity,0,0,0.5,0.0",
-        "0.4,0.5,0,0,0.5,0.0",
-        "0.4,3,0,0,0.5,0.0",
-        "0.4,1,2,0,0.5,0.0",
-        "0.4,1,0,1,0.5,0.0",
-        "0.4,1,0,-1,0.5,0.0",
-        "0.3,1,0,0,0.5,0.0",
-        "0.4,0,0,0,0.5,0.0",
+        "0.4,1,0,0,true,0.0,0,0",
+        "0.4,1,0,0,1.5,0.0,0,0",
+        "0.4,1,0,0,0.5,-0.1,0,0",
+        "0.4,1,0,0,NaN,0.0,0,0",
+        "0.4,Infinity,0,0,0.5,0.0,0,0",
+        "0.4,0.5,0,0,0.5,0.0,0,0",
+        "0.4,3,0,0,0.5,0.0,0,0",
+        "0.4,1,2,0,0.5,0.0,0,0",
+        "0.4,1,0,1,0.5,0.0,0,0",
+        "0.4,1,0,-1,0.5,0.0,0,0",
+        "0.3,1,0,0,0.5,0.0,0,0",
+        "0.4,0,0,0,0.5,0.0,0,0",
+        "0.4,1,0,0,0.5,0.0,-1,0",
+        "0.4,1,0,0,0.5,0.0,0,-1",
         "0.4,1,0.5,0.0",
     ],
 )
 def test_damaged_chips_are_told(tmp_path, row):
     config = EvaluateCommand(checkpoint=Path("ck"), sigma_lrs=(0.4,), chips=3, cycles=2)
     table = tmp_path / "chips.csv"
-    good = ",".join(CHIPS) + "\n0.4,0,1,0,0.25,0.5\n0.4,0,0,0,0.25,0.5\n"
+    good = ",".join(CHIPS) + "\n0.4,0,1,0,0.25,0.5,9,40\n0.4,0,0,0,0.25,0.5,9,40\n"
     table.write_text(good)
-    first = [0.4, 0, 0, 0, 0.25, 0.5]
-    assert _read_chips(table, config) == [first, [0.4, 0, 1, 0, 0.25, 0.5]]
+    first = [0.4, 0, 0, 0, 0.25, 0.5, 9, 40]
+    assert _read_chips(table, config) == [first, [0.4, 0, 1, 0, 0.25, 0.5, 9, 40]]
     table.write_text(good + row + "\n")
     with pytest.raises(InputError, match="is damaged: remove it") as caught:
         _read_chips(table, config)
