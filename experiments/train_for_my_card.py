@@ -40,6 +40,9 @@ class TrainForMyCard:
     epochs: int = 40
     """[-] Passes over the training images."""
 
+    circuits: tuple[str, ...] = CIRCUITS
+    """Those that chips are counted in."""
+
     chips: int = 20
     """[-] Sampled chips."""
 
@@ -67,7 +70,7 @@ def main(run: TrainForMyCard) -> None:
     labels = getattr(dataset, f"{part}_labels")
     title = f"{network.config.name} on {card.name}: % of {len(codes)} {part} images"
     table = Table("circuit", "mean", "ci95", "sd", "p01", "worst", title=title)
-    for circuit in CIRCUITS:
+    for circuit in run.circuits:
         design = rj.design_network(network, card, wires=circuit != "ideal")
         chips = {"circuit": circuit, "chips": run.chips, "seed": run.seed}
         found = vars(rj.evaluate(design, codes, labels, **chips))

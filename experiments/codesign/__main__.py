@@ -159,7 +159,7 @@ def main(config: CoDesign) -> None:
     for row in rows:
         table.add_row(
             *(
-                row[name] if factor is None else f"{factor * row[name]:.4g}"
+                row[name] if factor is None else f"{factor * row[name]:.3g}"
                 for name, (factor, _) in SHOWN.items()
             )
         )
