@@ -122,6 +122,7 @@ def test_reset_moves_the_cells(bench):
     assert float(found - bare.var_hrs) == pytest.approx(more, rel=0.2)
 
 
+@pytest.mark.slow  # a program for each knob
 def test_slopes_against_central_differences(bench):
     """Of loss and energy in each knob: hidden codes unrounded, in float64."""
     rng = np.random.default_rng(3)
