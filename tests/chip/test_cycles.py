@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import numpy as np
+import pytest
 
 from rram_jax.chip.config import TRIM_CODES, NetworkConfig
 from rram_jax.chip.design import design_network
@@ -110,6 +111,7 @@ def test_counts_are_those_of_the_reprogrammed_chips(circuit):
     assert found[2] == by_hand
 
 
+@pytest.mark.slow  # circuit full, compiled twice
 def test_thermal_noise_is_another_in_every_read(circuit, tmp_path):
     here = dataclasses.replace(
         circuit, neuron_card=write_card(neuron_card(noise_rms=3e-3), tmp_path)
@@ -124,6 +126,7 @@ def test_thermal_noise_is_another_in_every_read(circuit, tmp_path):
     assert len(found) == 4
 
 
+@pytest.mark.slow  # the program of trimming
 def test_trim_pairs_are_chosen_again(circuit):
     config = NetworkConfig(sizes=(40, 7, 3), columns_per_output=2, trim=True)
     network = random_network(1, config, z_full=(9.0, 12.0))

@@ -111,6 +111,7 @@ def _exact(resistance, layer):
     return layer_transfer(1 / resistance, layer.tile, c)
 
 
+@pytest.mark.slow  # gradient of exact solves
 def test_the_loss_has_a_gradient_through_exact_wires(poor):
     design = _design(poor)
     codes = jnp.asarray(np.random.default_rng(2).integers(0, 16, (20, 6)), jnp.float32)

@@ -121,6 +121,7 @@ def test_keys_are_chip_and_state():
     assert ((other_chip > 1) & ~traps).any()
 
 
+@pytest.mark.slow  # compiled in both modes
 def test_same_keys_same_state_in_every_mode():
     is_lrs = jnp.asarray(np.random.default_rng(1).random((9, 5)) < 0.4)
     card = dataclasses.replace(CARD, rtn_traps_lrs=1.0)

@@ -103,6 +103,7 @@ def test_a_cell_is_in_the_band_or_has_been_tried_to_the_last():
         assert (np.bincount(writes.astype(int), minlength=5)[1:] > 1000).all()
 
 
+@pytest.mark.slow  # large draws
 def test_moments_are_those_of_the_draw():
     # 300,000 cells; the sums miss less than 1e-3.
     for card in (BANDED, dataclasses.replace(BANDED, d2d_lrs=0.95, band_hrs=0.0)):
