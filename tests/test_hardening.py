@@ -13,6 +13,7 @@ from experiments.hardening.methods import METHODS, TRAININGS, chosen_methods
 from experiments.hardening.settings import (
     BENCH,
     Hardening,
+    devices_of_method,
     evaluate_command,
     seeds_of_method,
     train_command,
@@ -111,7 +112,10 @@ def test_every_method_has_its_runs():
         assert (train.teacher is not None) == training.taught
         assert evaluate_command(config, method, 0, BENCH).checkpoint == train.out
         assert method.reference is None or METHODS[method.reference].reference is None
-        assert len(seeds_of_method(config, method)) == (1 if training.costly else 3)
+        once = training.costly or method.costly
+        assert len(seeds_of_method(config, method)) == (1 if once else 3)
+        n_devices = 1 if method.costly else 4
+        assert len(devices_of_method(config, method)) == n_devices
     teacher, networks, measured = plan_jobs(config, list(METHODS.values()))
     assert [job.name for job in teacher] == ["teacher"]
     assert len({job.name for job in networks + measured}) == len(networks + measured)

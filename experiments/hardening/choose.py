@@ -42,7 +42,7 @@ JUDGED = ("clean", "mean_0.3", "worst_0.3", "mean_0.5", "worst_0.5", "seconds")
 """Columns: accuracy without spread, ideal wires and neurons; mean and worst over the
 chips; seconds of training."""
 
-COLUMNS = ("candidate", *NETWORK, *TRAIN, "chips", "images", *JUDGED)
+COLUMNS = ("candidate", *NETWORK, *TRAIN, "chips", "chip_seed", "images", *JUDGED)
 
 _HARDENED: dict[str, Any] = {"sigma_lrs": 0.3}
 
@@ -176,8 +176,8 @@ def _asked(config: Choose, name: str, command: TrainCommand) -> dict[str, Any]:
     if command.teacher is not None:
         settings["teacher"] = load_teacher(command.teacher)[1]["teacher_sha256"]
     row = {"candidate": name} | {k: shape[k] for k in NETWORK}
-    row |= {k: settings[k] for k in TRAIN} | {"chips": config.chips}
-    return row | {"sizes": config.network}
+    row |= {k: settings[k] for k in TRAIN} | {"sizes": config.network}
+    return row | {"chips": config.chips, "chip_seed": CHIP_SEED}
 
 
 def _judge(config: Choose, name: str, command: TrainCommand) -> dict[str, Any]:

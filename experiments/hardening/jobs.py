@@ -10,8 +10,8 @@ from typing import Literal
 from experiments.hardening.costs import measure_costs
 from experiments.hardening.methods import TRAININGS, Method
 from experiments.hardening.settings import (
-    BENCH,
     Hardening,
+    devices_of_method,
     evaluate_command,
     seeds_of_method,
     teacher_command,
@@ -83,7 +83,7 @@ def _measurements(config: Hardening, method: Method) -> Iterator[Job]:
             "seed": seed,
             "needs": _train_name(method.training, seed),
         }
-        for device in dict.fromkeys((BENCH, *config.devices)):
+        for device in devices_of_method(config, method):
             name = f"evaluate-{method.name}-s{seed}-{Path(device).stem}"
             yield Job(name=name, kind="evaluate", device=device, **common)
         if seed == seeds[0]:

@@ -54,6 +54,9 @@ class Method:
     reference: str | None
     """Conventional method with the same care, that gains are counted from."""
 
+    costly: bool = False
+    """Measured on the first seed's network and on one device card alone."""
+
     programming: ProgrammingConfig = field(default_factory=ProgrammingConfig)
 
 
@@ -206,6 +209,7 @@ def _programmed(training: str) -> list[Method]:
             family=f"write-verify, {training}",
             training=training,
             reference="conventional",
+            costly=True,
             programming=ProgrammingConfig(**programming),
         )
 
@@ -237,6 +241,7 @@ METHODS = {
             family="teacher",
             training="together",
             reference="taught",
+            costly=True,
             programming=ProgrammingConfig(
                 verify_share=0.05, verify_band=BAND, verify_writes=MAX_WRITES
             ),

@@ -144,4 +144,10 @@ def evaluate_command(
 
 def seeds_of_method(config: Hardening, method: Method) -> range:
     """Seeds of the networks that a method is measured on."""
-    return config.seeds_of(TRAININGS[method.training])
+    return range(1) if method.costly else config.seeds_of(TRAININGS[method.training])
+
+
+def devices_of_method(config: Hardening, method: Method) -> tuple[str, ...]:
+    """Device cards that a method is measured on, each once."""
+    others = () if method.costly else config.devices
+    return tuple(dict.fromkeys((BENCH, *others)))

@@ -9,7 +9,12 @@ import scipy.stats
 
 from experiments.hardening.costs import COLUMNS, read_costs
 from experiments.hardening.methods import METHODS, TRAININGS, Method
-from experiments.hardening.settings import BENCH, Hardening, seeds_of_method
+from experiments.hardening.settings import (
+    BENCH,
+    Hardening,
+    devices_of_method,
+    seeds_of_method,
+)
 from rram_jax.chip.compare import compare
 from rram_jax.chip.statistics import mean_interval
 from rram_jax.report.evaluated import EvaluatedRun, read_evaluated
@@ -43,7 +48,7 @@ def finished_runs(
     found = {}
     for method in methods:
         for seed in seeds_of_method(config, method):
-            for device in dict.fromkeys((BENCH, *config.devices)):
+            for device in devices_of_method(config, method):
                 folder = config.chips_folder(method.name, seed, device)
                 if (folder / "metrics.json").is_file():
                     found[method.name, seed, device] = read_evaluated(folder)
