@@ -19,11 +19,23 @@ from rich.console import Console
 from rich.table import Table
 
 import rram_jax as rj
-from rram_jax.chip.evaluate import ChipEvaluator, summarise
+from rram_jax.chip.evaluate import ChipEvaluator
+from rram_jax.chip.statistics import mean_interval
 from rram_jax.report.figure import new_figure, save_figure
 from rram_jax.run_folder import open_run, write_table
 
 HEADER = ("sigma_lrs", "conventional", "hardened", "difference", "half_interval")
+
+
+CONVENTIONAL = {
+    "sigma_lrs": 0.0,
+    "sigma_lrs_max": None,
+    "spread": "noise",
+    "draws": 1,
+    "tail_weight": 0.0,
+    "worst_distance": 0.0,
+}
+"""Without any spread; all else alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +63,15 @@ def main(sweep: SweepSigma) -> None:
     asked = json.loads(json.dumps(asked, default=str))  # a teacher is a path
     with open_run(sweep.out, "sweep_sigma", asked) as run:
         if run.state != "finished":
-            conventional = dataclasses.replace(sweep.train, sigma_lrs=0.0)
+            conventional = dataclasses.replace(sweep.train, **CONVENTIONAL)
             a, b = (_right(c, sweep, card, data) for c in (conventional, sweep.train))
             middle = [a.mean(1), b.mean(1), (b - a).mean(1)]
-            half = [summarise((1 + x) / 2).ci95 for x in b - a]  # moved into 0 to 1
-            rows = np.stack([sweep.sigma_lrs, *middle, np.ptp(half, 1)], 1).tolist()
+            half = [np.ptp(mean_interval(x)) / 2 for x in b - a]
+            rows = np.stack([sweep.sigma_lrs, *middle, half], 1).tolist()
             write_table(run.path / "sweep.csv", HEADER, rows)
             figure, axes = new_figure("mean of chips", "sd of ln R_LRS", "accuracy")
             for name, some in (("conventional", a), ("hardened", b)):
-                ends = np.array([summarise(x).ci95 for x in some])
+                ends = np.array([mean_interval(x) for x in some])
                 axes.plot(sweep.sigma_lrs, some.mean(1), "o-", label=name)
                 axes.fill_between(sweep.sigma_lrs, *ends.T, alpha=0.3)
             axes.legend(frameon=False)

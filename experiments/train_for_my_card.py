@@ -73,11 +73,12 @@ def main(run: TrainForMyCard) -> None:
     for circuit in run.circuits:
         design = rj.design_network(network, card, wires=circuit != "ideal")
         chips = {"circuit": circuit, "chips": run.chips, "seed": run.seed}
-        found = vars(rj.evaluate(design, codes, labels, **chips))
-        low, high = found.pop("ci95")
-        told = {name: f"{100 * x:.2f}" for name, x in found.items()}
-        interval = f"{100 * low:.2f} to {100 * high:.2f}"
-        table.add_row(circuit, told.pop("mean"), interval, *told.values())
+        found = rj.evaluate(design, codes, labels, **chips)
+        interval = " to ".join(f"{100 * end:.2f}" for end in found.ci95)
+        mean, *rest = (
+            f"{100 * x:.2f}" for x in (found.mean, found.sd, found.p01, found.worst)
+        )
+        table.add_row(circuit, mean, interval, *rest)
     Console().print(table)
 
 

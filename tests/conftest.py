@@ -17,6 +17,7 @@ from tests import typecheck as typecheck
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+LINUX = Path("/proc/self/statm").exists()
 
 # Compiled programs are kept between sessions (a session of small programs gets 2 to 7
 # times shorter). jax reads these once, on import; the processes a test starts inherit
@@ -48,6 +49,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("RRAM_JAX_REQUIRE_NGSPICE") == "1":
         pytest.fail(reason)
     pytest.skip(reason)  # no ngspice here, and nobody asked for it
+
+
+MAX_RESIDENT = 2 << 30
+"""[byte] Memory of a test process above which it forgets its compiled programs."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_programs():
+    """Keep hundreds of compiled programs from filling the memory."""
+    yield
+    pages = int(Path("/proc/self/statm").read_text().split()[1]) if LINUX else 0
+    if pages * os.sysconf("SC_PAGE_SIZE") > MAX_RESIDENT and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 def _data_folder(name: str) -> Path:

@@ -86,11 +86,8 @@ class Bench:
     def rtn(self) -> tuple[float, float]:
         """[-] Relative variances of the conductance by RTN, LRS and HRS, own pulse."""
         params = self.device.params()
-        bare = spread_of(params)
-        noisy = with_rtn(bare, params)
-        lrs = (noisy.var_lrs - bare.var_lrs) / (1 + bare.var_lrs)
-        hrs = (noisy.var_hrs - bare.var_hrs) / (bare.var_hrs + bare.mean_hrs**2)
-        return float(lrs), float(hrs)
+        spread = with_rtn(spread_of(params), params)
+        return float(spread.rtn_lrs), float(spread.rtn_hrs)
 
     def start(self) -> Knobs:
         """The values of cards and circuit as they come."""
@@ -134,11 +131,8 @@ def spread_at(bench: Bench, device: DeviceParams) -> Spread:
     spread, own = spread_of(device), bench.device.params().rtn_traps[1]
     lrs, hrs = bench.rtn
     more = device.rtn_traps[1] / jnp.where(own > 0, own, 1)
-    return dataclasses.replace(
-        spread,
-        var_lrs=spread.var_lrs + lrs * (1 + spread.var_lrs),
-        var_hrs=spread.var_hrs + hrs * more * (spread.var_hrs + spread.mean_hrs**2),
-    )
+    zero = jnp.zeros_like(spread.mean_hrs)
+    return dataclasses.replace(spread, rtn_lrs=zero + lrs, rtn_hrs=hrs * more)
 
 
 def point_at(bench: Bench, knobs: Knobs, k: int) -> OperatingPoint:

@@ -66,12 +66,13 @@ def main(config: Hardening) -> int:
 
 
 def asked(config: Hardening) -> dict[str, Any]:
-    """What the numbers depend on, beside the methods: what their own folders hold."""
+    """What the numbers depend on; other methods make another run."""
     settings = dataclasses.asdict(config)
     teacher = config.teacher and load_teacher(config.teacher)[1]["teacher_sha256"]
     return {k: v for k, v in settings.items() if k not in NO_PART} | {
         "data_sha256": load_dataset(config.data, config.data_dir).sha256,
         "teacher": teacher,
+        "methods": method_rows(METHODS.values()),
     }
 
 

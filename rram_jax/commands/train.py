@@ -20,6 +20,7 @@ from rram_jax.commands.terminal import (
 from rram_jax.data import Dataset, load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
+from rram_jax.neuron.card import load_neuron_card
 from rram_jax.parallel import count_devices, devices_for
 from rram_jax.qnn.checkpoint import load_teacher, save_network
 from rram_jax.qnn.config import TrainConfig
@@ -70,6 +71,7 @@ def train(config: TrainCommand) -> Path:
         # Where it lies is no part of it: its digest stands for the folder.
         "teacher": config.teacher and load_teacher(config.teacher)[1]["teacher_sha256"],
         "device_card": dataclasses.asdict(load_card(config.device)),
+        "neuron_card_sha256": load_neuron_card(config.design.neuron_card).sha256,
         "data_sha256": dataset.sha256,
     }
     out = config.out or default_folder("train", config.network.name, asked)
@@ -135,7 +137,7 @@ def _metrics(
     rows = read_numbers(run.path / "training.csv", CURVE)
 
     def accuracy(images, labels):
-        return ideal_accuracy(network, card, images, labels)
+        return ideal_accuracy(network, card, images, labels, config.design)
 
     return {
         "dataset": dataset.name,

@@ -27,7 +27,7 @@ def with_spread(around: Sequence[Surroundings], change) -> tuple[Surroundings, .
 
 
 def without_noise(spread: Spread) -> Spread:
-    """The means alone: for chips whose cells are drawn."""
+    """No spread of programming, for chips whose cells are drawn; RTN stays."""
     zero = jnp.zeros_like(spread.var_lrs)
     return dataclasses.replace(spread, var_lrs=zero, var_hrs=zero)
 

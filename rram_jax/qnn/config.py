@@ -4,7 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rram_jax.chip.config import CircuitConfig, NetworkConfig, check_seed
+from rram_jax.chip.config import (
+    CircuitConfig,
+    NetworkConfig,
+    check_circuit,
+    check_seed,
+)
 from rram_jax.errors import InputError
 
 MAX_DRAWS = 1000
@@ -42,7 +47,8 @@ class TrainConfig:
     spread."""
 
     sigma_lrs_max: float | None = None
-    """[-] Mixed spreads: every example has its own, from sigma_lrs to this."""
+    """[-] Mixed spreads from sigma_lrs to this: every example has its own, or with
+    spread = cells every chip."""
 
     spread: Literal["noise", "cells"] = "noise"
     """noise: on each sum, fresh for every example; cells: whole chips, drawn cell by
@@ -85,6 +91,9 @@ class TrainConfig:
     def __post_init__(self):
         check_seed(self.seed)
         check_steps(self.epochs, self.batch, self.learning_rate)
+        check_circuit(self.circuit)
+        if self.spread not in ("noise", "cells"):
+            raise InputError(f"spread must be noise or cells; got {self.spread!r}.")
         if not 0 <= self.sigma_lrs <= 2:
             raise InputError(
                 "sigma_lrs is a standard deviation of ln R, between 0 and 2; got"
@@ -113,10 +122,12 @@ class TrainConfig:
                 "The worst chips of a batch need several: give draws of 2 or more with"
                 f" tail_weight = {self.tail_weight:g}."
             )
-        if not self.hardened and (self.draws > 1 or self.spread == "cells"):
+        if not self.hardened and (
+            self.draws > 1 or self.spread == "cells" or self.worst_distance
+        ):
             raise InputError(
                 "Without spread all chips are alike: give sigma_lrs or sigma_lrs_max"
-                " with draws, tail_weight or spread = cells."
+                " with draws, tail_weight, worst_distance or spread = cells."
             )
 
     @property

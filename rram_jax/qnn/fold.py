@@ -27,15 +27,13 @@ MARGIN = 0.05
 SOFTMAX_SCALES = 3.0
 """[-] An output's ramp over its softmax scale, about, before it is chosen."""
 
-CLOCKS = 4
-"""[-] Decisions a slot of an output's ramp, for counting ties."""
-
 
 def fold(
     model: Mlp,
     config: NetworkConfig,
     codes: np.ndarray,
     around: Sequence[Surroundings],
+    clocks: int = 4,
 ) -> HardwareNetwork:
     """Take signs and scales; choose the output's range so that fewest images tie.
 
@@ -45,8 +43,9 @@ def fold(
         codes: Input codes (images, inputs) on which sums are taken; training or
             validation images, never test images.
         around: What the layers see of the circuit; the sums have its noise.
+        clocks: Decisions a slot of an output's ramp (`CircuitConfig.output_clocks`).
     """
-    low, high = output_range(np.asarray(_sums(model, codes, around)))
+    low, high = output_range(np.asarray(_sums(model, codes, around)), clocks)
     z_shift = max(0.0, -low)
     z_full = [float(layer.z_full()) for layer in model.layers]
     z_full[-1] = high + z_shift
@@ -92,7 +91,7 @@ def _hardware(model, config, codes, z_full, z_shift):
     )
 
 
-def output_range(sums: np.ndarray) -> tuple[float, float]:
+def output_range(sums: np.ndarray, clocks: int = 4) -> tuple[float, float]:
     """Weighted sums (images, outputs) that the ramp starts from and ends at.
 
     The end is the one of `HIGHEST_WINNER` at which fewest images have two outputs with
@@ -105,7 +104,7 @@ def output_range(sums: np.ndarray) -> tuple[float, float]:
     def ties(high):
         # As `neuron.model.to_counts` has it.
         position = SLOTS * (sums - low) / (high - low)
-        counts = np.clip(np.ceil((position - 0.5) * CLOCKS), 0, SLOTS * CLOCKS)
+        counts = np.clip(np.ceil((position - 0.5) * clocks), 0, SLOTS * clocks)
         ordered = np.sort(counts, 1)
         return int((ordered[:, -1] == ordered[:, -2]).sum())
 

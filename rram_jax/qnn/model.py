@@ -89,11 +89,21 @@ class SignedDense(nnx.Module):
             z_full = None if self.is_output else self.z_full()
             trimmed = self.n_trim > 0
             z, variance = around.neurons.sums(codes, matrix, z_full, trimmed)
+        if factors is not None and self.n_trim:
+            z = z - self._trimmed_away(codes, matrix, weights, around)
         if key is None:
             return z
         variance = variance + self._variance(z, codes, weights, spread)
         noise = jax.random.normal(key, z.shape, z.dtype)
         return z + jnp.sqrt(variance) * noise
+
+    def _trimmed_away(self, codes, matrix, weights, around: Surroundings):
+        """What this chip's cells add to the mean over the batch: no gradient."""
+        mean_cells = loaded_sums(weights, self.columns, around.spread)
+        if around.lines is not None:
+            mean_cells = around.lines.slope * mean_cells + around.lines.background
+        mean = codes.mean(0, keepdims=True) / SLOTS
+        return jax.lax.stop_gradient(mean @ (matrix - mean_cells))
 
     def _variance(self, z, codes, weights, spread: Spread):
         """Variance of the weighted sums over programming draws.
@@ -106,17 +116,20 @@ class SignedDense(nnx.Module):
             z = z - jax.lax.stop_gradient(z.mean(0))
         squares = x * x
         energy = squares.sum(-1, keepdims=True)
-        on = 1.0
+        on, load = 1.0, 1.0
         if self.is_ternary:
             # As if inputs and outputs chose their off pairs independently.
             is_on = jax.lax.stop_gradient(jnp.abs(weights))
             of_output = is_on.mean(0).reshape(-1, self.columns).mean(-1)
             on = squares @ is_on.mean(1, keepdims=True) / jnp.maximum(energy, 1e-6)
             on = jnp.minimum(on * of_output / jnp.maximum(is_on.mean(), 1e-6), 1)
+            load = spread.load(1 - of_output)
         if self.n_trim:
             energy = energy + TRIM_ENERGY
         pairs = self.columns * len(weights)
-        return spread_variance(z, self.columns * energy, pairs, spread, on)
+        variance = spread_variance(z, self.columns * energy, pairs, spread, on)
+        # z is over its column's load, which off pairs lighten.
+        return variance / load**2
 
     def z_full(self) -> Float[Array, ""]:
         """Weighted sum at which the code is 15."""

@@ -43,6 +43,19 @@ class Spread:
     var_hrs: Float[Array, "*#batch"]
     """[-] Variance of the HRS conductance over the squared mean of the LRS."""
 
+    rtn_lrs: Float[Array, ""]
+    """[-] Variance of an LRS cell's conductance by random telegraph noise, relative."""
+
+    rtn_hrs: Float[Array, ""]
+    """[-] The same of an HRS cell."""
+
+    def variances(self) -> tuple[Float[Array, "*#batch"], Float[Array, "*#batch"]]:
+        """Of LRS and HRS conductances over the squared mean LRS, RTN included."""
+        return (
+            self.var_lrs + self.rtn_lrs * (self.var_lrs + 1),
+            self.var_hrs + self.rtn_hrs * (self.var_hrs + self.mean_hrs**2),
+        )
+
     def load(self, off: Float[Array, "*outputs"]) -> Float[Array, "*outputs"]:
         """Conductance of a column over that of one without off pairs.
 
@@ -64,6 +77,8 @@ def spread_of(device: DeviceParams) -> Spread:
         mean_hrs=mean[1] / mean[0],
         var_lrs=var[0] / mean[0] ** 2,
         var_hrs=var[1] / mean[0] ** 2,
+        rtn_lrs=jnp.zeros_like(mean[0]),
+        rtn_hrs=jnp.zeros_like(mean[0]),
     )
 
 
@@ -75,11 +90,7 @@ def with_rtn(spread: Spread, device: DeviceParams) -> Spread:
     factor = frozen_rtn(state_key, sample_traps(trap_key, r, is_lrs, device))
     share = (1 / factor).reshape(2, RTN_CELLS)
     relative = share.var(1) / share.mean(1) ** 2
-    mean = jnp.stack([jnp.ones_like(spread.mean_hrs), spread.mean_hrs])
-    added = relative * (jnp.stack([spread.var_lrs, spread.var_hrs]) + mean**2)
-    return dataclasses.replace(
-        spread, var_lrs=spread.var_lrs + added[0], var_hrs=spread.var_hrs + added[1]
-    )
+    return dataclasses.replace(spread, rtn_lrs=relative[0], rtn_hrs=relative[1])
 
 
 def loaded_sums(
@@ -114,12 +125,14 @@ def spread_variance(
 
     where E is the sum of the squared activations, v the variances and h the mean HRS,
     all over the mean LRS conductance. Where a share `on` of E is that of pairs that are
-    not off, (v_L + v_H) is `on` v_L + (2 - `on`) v_H.
+    not off, (v_L + v_H) is `on` v_L + (2 - `on`) v_H; D is that of a column without
+    off pairs all the same.
     """
     h = spread.mean_hrs
     r = (1 - h) / (1 + h) * z / pairs
-    both = on * spread.var_lrs + (2 - on) * spread.var_hrs
-    difference = spread.var_lrs - spread.var_hrs
+    var_lrs, var_hrs = spread.variances()
+    both = on * var_lrs + (2 - on) * var_hrs
+    difference = var_lrs - var_hrs
     variance = (energy + pairs * r * r) * both - 2 * r * z * difference
     # A dark image has none, and the square root of nothing has no gradient.
     return jnp.maximum(variance, 1e-9) / (1 - h) ** 2

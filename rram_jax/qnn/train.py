@@ -156,7 +156,8 @@ def train(
             # Last, so that what was told of an epoch is never behind its state.
             kept.save(epoch + 1, state)
     model = nnx.merge(graph, state[0])
-    return fold(model, config.network, seen, bench.around(model, seen))
+    around, clocks = bench.around(model, seen), config.design.output_clocks
+    return fold(model, config.network, seen, around, clocks)
 
 
 class _Bench:
@@ -182,7 +183,9 @@ class _Bench:
         if circuit == "map":
             network = unfinished(model, shape, codes)
         else:
-            network = fold(model, shape, codes, around)
+            network = fold(
+                model, shape, codes, around, self.config.design.output_clocks
+            )
         design = design_network(
             network, self.card, self.config.design, neurons=circuit == "full"
         )

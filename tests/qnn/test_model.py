@@ -9,6 +9,8 @@ from flax import nnx
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.device.card import load_card
 from rram_jax.device.variability import mean_conductance
+from rram_jax.qnn import quantize
+from rram_jax.qnn.chips import sample_factors, without_noise
 from rram_jax.qnn.model import LOGIT_RANGE, Mlp, SignedDense
 from rram_jax.qnn.spread import spread_of, spread_variance
 from rram_jax.qnn.surroundings import ideal_surroundings
@@ -117,3 +119,26 @@ def test_first_guess_leaves_hidden_codes_on_the_scale():
         codes = _codes(100, sizes[0])
         position = np.asarray(15 * layer(codes, AROUND, None) / layer.z_full())
         assert ((position > 0.5) & (position < 14.5)).mean() > 0.3
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.17])
+def test_noise_is_that_of_drawn_cells_with_off_pairs(threshold, monkeypatch):
+    """Cell by cell, on columns that off pairs have made lighter."""
+    monkeypatch.setattr(quantize, "OFF_BELOW", threshold)
+    config = NetworkConfig(sizes=(40, 12, 3), columns_per_output=2, ternary=True)
+    layer, codes = SignedDense(config, 0, rngs=nnx.Rngs(params=2)), _codes(6, 40)
+    weights = layer.weights()
+    off = float((weights == 0).mean())
+    assert abs(off - threshold / 0.25) < 0.1
+    keys = jax.random.split(jax.random.key(8), 2000)
+
+    def drawn(key):
+        factors = sample_factors(key, [weights], CARD.params())[0]
+        still = ideal_surroundings(without_noise(SPREAD))
+        return layer(codes, still, None, factors)
+
+    sampled = np.asarray(jax.lax.map(drawn, keys, batch_size=500)).var(0)
+    noisy = jax.lax.map(lambda k: layer(codes, AROUND, k), keys, batch_size=500)
+    # 2,000 draws: 3 % of a variance each; over 72 sums the mean ratio, first order.
+    ratio = (np.asarray(noisy).var(0) / sampled).mean()
+    assert 0.9 < ratio < 1.1

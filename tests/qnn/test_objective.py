@@ -8,11 +8,18 @@ import pytest
 from flax import nnx
 
 from rram_jax.chip.config import NetworkConfig
+from rram_jax.chip.surrogate import with_constants
 from rram_jax.device.card import load_card
-from rram_jax.qnn.chips import mixed, sample_factors, worst_factors
+from rram_jax.qnn.chips import (
+    mixed,
+    sample_factors,
+    with_spread,
+    without_noise,
+    worst_factors,
+)
 from rram_jax.qnn.config import TrainConfig
 from rram_jax.qnn.losses import TEMPERATURE, classification_loss, mean_and_tail
-from rram_jax.qnn.model import Mlp
+from rram_jax.qnn.model import Mlp, sampled_sums
 from rram_jax.qnn.objective import objective
 from rram_jax.qnn.spread import spread_of
 from rram_jax.qnn.surroundings import ideal_surroundings
@@ -161,3 +168,64 @@ def test_every_method_has_gradients_and_is_another(settings):
     for leaf in jax.tree.leaves(slope):
         assert bool(jnp.isfinite(leaf).all())
         assert bool((leaf != 0).any())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"sigma_lrs": 0.0},
+        {"sigma_lrs": 0.1, "sigma_lrs_max": 0.5},
+        {"spread": "cells"},
+    ],
+)
+def test_rtn_is_there_in_every_mode(settings):
+    """As noise on the sums, whatever the spread of programming is."""
+    config = TrainConfig(
+        network=SHAPE, circuit="full", **({"sigma_lrs": 0.3} | settings)
+    )
+    loud = jnp.asarray(0.5)
+
+    def loss(rtn):
+        def change(spread):
+            return dataclasses.replace(spread, rtn_lrs=rtn, rtn_hrs=rtn)
+
+        around = with_spread(AROUND, change)
+        return objective(MODEL, _batch(), around, DEVICE, KEY, config)
+
+    assert abs(float(loss(loud) - loss(0 * loud))) > 1e-3
+
+
+def test_trimmed_chips_of_drawn_cells_lose_their_mean_error():
+    shape = dataclasses.replace(SHAPE, trim=True)
+    model = Mlp(shape, rngs=nnx.Rngs(params=1))
+    layer, codes = model.layers[0], _batch(200)[0] * 0 + 9 + (_batch(200)[0] > 12)
+    still = ideal_surroundings(without_noise(AROUND[0].spread))
+    exact = layer(codes, still)
+
+    def errors(layer):
+        def of_chip(key):
+            factors = sample_factors(key, [layer.weights()], DEVICE)[0]
+            return layer(codes, still, None, factors) - exact
+
+        return np.asarray(jax.lax.map(of_chip, jax.random.split(KEY, 50)))
+
+    left = errors(layer)
+    np.testing.assert_allclose(left.mean(1), 0, atol=1e-4)
+    layer.n_trim = 0
+    lost = errors_without(layer, codes, still, exact)
+    assert lost.std() > 3 * left.std()
+
+
+def errors_without(layer, codes, still, exact):
+    """The same chips' errors without trimming; the trim pairs stay, and stay off."""
+    weights = jnp.concatenate(
+        [layer.weights(), jnp.zeros((5, layer.latent[...].shape[1]))]
+    )
+
+    def of_chip(key):
+        factors = sample_factors(key, [weights], DEVICE)[0]
+        matrix = sampled_sums(weights, factors, layer.columns, still.spread)
+        return with_constants(codes, layer.constant_codes) @ matrix / 15 - exact
+
+    return np.asarray(jax.lax.map(of_chip, jax.random.split(KEY, 50)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rram_jax.device.card import load_card
-from rram_jax.qnn.spread import spread_of, spread_variance
+from rram_jax.qnn.spread import spread_of, spread_variance, with_rtn
 
 PAIRS = 36
 DRAWS = 20_000
@@ -91,3 +91,28 @@ def test_load_of_off_pairs_by_hand():
     by_hand = (3 * (1 + h) + 2 * h) / (4 * (1 + h))
     load = spread.load(jnp.asarray([0.25, 0.0, 1.0]))
     np.testing.assert_allclose(load, [by_hand, 1.0, 2 * h / (1 + h)], rtol=1e-6)
+
+
+def test_rtn_adds_to_every_cell():
+    """By hand: var (1 + f), f of relative variance r, is v + r (v + mean^2)."""
+    spread = spread_of(_card(0.3, 0.46).params())
+    noisy = dataclasses.replace(
+        spread, rtn_lrs=jnp.asarray(0.01), rtn_hrs=jnp.asarray(0.2)
+    )
+    h, v_lrs, v_hrs = _moments(_card(0.3, 0.46))
+    found = [float(x) for x in noisy.variances()]
+    by_hand = [v_lrs + 0.01 * (v_lrs + 1), v_hrs + 0.2 * (v_hrs + h * h)]
+    np.testing.assert_allclose(found, by_hand, rtol=1e-5)
+    z, energy = jnp.asarray([3.0]), jnp.asarray([8.0])
+    quiet = spread_variance(z, energy, PAIRS, spread)
+    assert float(spread_variance(z, energy, PAIRS, noisy)[0]) > float(quiet[0])
+
+
+def test_rtn_of_a_card_is_that_of_its_cells():
+    card = load_card("hfo2-nominal")
+    spread = with_rtn(spread_of(card.params()), card.params())
+    assert 1e-6 < float(spread.rtn_lrs) < 1e-3
+    # An HRS cell's traps have amplitudes of about a tenth.
+    assert 1e-3 < float(spread.rtn_hrs) < 0.3
+    none = with_rtn(spread_of(_card(0.3, 0.46).params()), _card(0.3, 0.46).params())
+    assert float(none.rtn_lrs) == float(none.rtn_hrs) == 0

@@ -225,6 +225,12 @@ def test_fewer_outputs_than_labels(toy):
         ({"sigma_lrs": -0.1}, "sigma_lrs"),
         ({"sigma_lrs": float("nan")}, "sigma_lrs"),
         ({"sigma_lrs": 3.0}, "sigma_lrs"),
+        ({"sigma_lrs_max": 0.2}, "sigma_lrs_max"),
+        ({"tail_weight": 0.5}, "draws of 2"),
+        ({"tail_share": 2.0}, "tail_share"),
+        ({"draws": 0}, "draws"),
+        ({"sigma_lrs": 0.0, "worst_distance": 1.0}, "all chips are alike"),
+        ({"sigma_lrs": 0.0, "spread": "cells"}, "all chips are alike"),
     ],
 )
 def test_runs_that_cannot_be(change, told):
