@@ -29,6 +29,8 @@ CONSEQUENCES = {
     "the test of the chip that trim pairs are chosen in, where a network has them": "it"
     " is the surrogate's chip that is tested, with mismatch and noise and without RTN;"
     " reading codes out and programming again take no time and no energy here",
+    "the reading of all cells that selective write-verify chooses by": "exact, without"
+    " telegraph noise; it takes no time and no energy here, nor does the choice",
 }
 """What follows from each phrase of `rram_jax.ngspice.export.IDEAL`."""
 
