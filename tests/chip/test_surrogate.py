@@ -181,7 +181,10 @@ def test_pulses_of_a_layer_are_longer_by_the_excess_of_the_one_before(
     here = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
     network = random_network(1, config, z_full=(2.5, 2.0, 4.0))
     design = design_network(network, DEVICE, here)
-    chip = surrogate_chip(chip_key(0, 1), design, DEVICE.params(), "full")
+    # One program: trimming has hundreds of operations.
+    chip = jax.jit(lambda key: surrogate_chip(key, design, DEVICE.params(), "full"))(
+        chip_key(0, 1)
+    )
     codes, excess = _codes(3, (50, 6)), 0.0  # the inputs' pulses are exact
     found = run_network(chip, codes, design, 0.2, "full")
     for part, layer in zip(chip, design.layers, strict=True):

@@ -193,6 +193,7 @@ def test_several_spreads_give_a_curve(checkpoint, tmp_path):
     assert "<svg" in (tmp_path / "a" / "curve.svg").read_text()
 
 
+@pytest.mark.slow  # circuit full; tests/chip/test_cycles.py has what they are
 def test_cycles_and_passes_repeat_a_chip(checkpoint, tmp_path, capsys):
     card = dataclasses.replace(
         load_card("hfo2-nominal"), sigma_lrs=0.5, d2d_lrs=0.5, d2d_hrs=0.5
@@ -237,6 +238,7 @@ def test_cycles_and_passes_repeat_a_chip(checkpoint, tmp_path, capsys):
         assert (folder / name).read_bytes() == whole[name]
 
 
+@pytest.mark.slow  # tests/chip/test_wires.py has what they are
 def test_exact_wires_are_an_option(checkpoint, tmp_path):
     argv = ("--sigma-lrs", "0.5", "--images", "100", "--tile.r-wire-bl", "20")
     evaluate(checkpoint, *argv, "--out", "map")
