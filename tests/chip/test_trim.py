@@ -45,6 +45,10 @@ def design(circuit):
     return design_network(network, DEVICE, circuit)
 
 
+# Hundreds of operations, compiled together; the eager form has a test of its own.
+ONE_PROGRAM = jax.jit(trim_chip, static_argnames=("design", "circuit"))
+
+
 def untrimmed(key, design, device):
     return [
         sample_layer(key, layer, k, device, design.card)
@@ -54,7 +58,7 @@ def untrimmed(key, design, device):
 
 def trimmed_chip(key, samples, design, device, circuit):
     models = network_model(design, circuit)
-    return trim_chip(key, samples, design, models, device, circuit)
+    return ONE_PROGRAM(key, samples, design, models, device, circuit)
 
 
 def test_codes_add_up_to_every_sum():
@@ -250,8 +254,9 @@ def test_stuck_cells_stay_stuck_when_they_are_programmed_again(circuit):
     network = random_network(1, CONFIG, z_full=(9.0, 12.0))
     design = design_network(network, stuck, circuit)
     n_stuck = 0
+    program = jax.jit(lambda key: program_chip(key, design, stuck.params(), "map"))
     for chip in range(6):
-        samples = program_chip(chip_key(3, chip), design, stuck.params(), "map")
+        samples = program(chip_key(3, chip))
         for layer, sample in zip(design.layers, samples, strict=True):
             number = np.asarray(sample.stuck)
             is_lrs = (number < 0.1) | (np.asarray(sample.is_lrs) & (number < 0.7))
