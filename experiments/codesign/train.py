@@ -64,7 +64,7 @@ def trainer(
     weights_adam, knobs_adam = adams
     key = jax.random.key(schedule.seed)
     # Cached properties that are made under a trace cannot be kept.
-    bench.own, bench.rtn, bench.nominal.layers  # noqa: B018
+    bench.own, bench.rtn, bench.nominal.layers  # noqa: B018 - made here, outside of a trace
 
     def value(both, index, key, price_of_energy):
         params, free = both

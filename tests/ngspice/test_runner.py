@@ -128,7 +128,7 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES)
 def test_wrong_decks_are_caught_and_their_folder_is_kept(tmp_path, lie):
     if lie == "0 Ohm" and ngspice_info().version < 46:
-        pytest.skip("ngspice 39 takes 1 mOhm without a word")
+        pytest.skip("ngspice 39 takes 1 mOhm without a word")  # so nothing to catch
     body, words = LIES[lie]
     with pytest.raises(NgspiceError, match=words) as caught:
         run_deck(f"title\n{body}\n.end\n", folder=tmp_path, klu=False)
