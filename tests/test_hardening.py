@@ -111,11 +111,14 @@ def test_every_method_has_its_runs():
         train = train_command(config, training, 0)
         assert (train.teacher is not None) == training.taught
         assert evaluate_command(config, method, 0, BENCH).checkpoint == train.out
-        assert method.reference is None or METHODS[method.reference].reference is None
+        if method.references:  # the first is a conventional network
+            assert not METHODS[method.references[0]].references
+            assert TRAININGS[method.references[0]].taught == training.taught
         once = training.costly or method.costly
         assert len(seeds_of_method(config, method)) == (1 if once else 3)
         n_devices = 1 if method.costly else 4
-        assert len(devices_of_method(config, method)) == n_devices
+        assert len(devices_of_method(config, method, 0)) == n_devices
+        assert devices_of_method(config, method, 1) == (BENCH,)
     teacher, networks, measured = plan_jobs(config, list(METHODS.values()))
     assert [job.name for job in teacher] == ["teacher"]
     assert len({job.name for job in networks + measured}) == len(networks + measured)
@@ -125,18 +128,19 @@ def test_every_method_has_its_runs():
 
 def test_references_come_with_a_method():
     names = [method.name for method in chosen_methods(("hardened-taught",))]
-    assert names == ["taught", "hardened-taught"]
+    assert names == ["hardened", "taught", "hardened-taught"]
     with pytest.raises(InputError, match="no method 'hard'") as caught:
         chosen_methods(("hard",))
     assert is_one_sentence(caught.value)
 
 
 def test_seeds_are_shown_before_chips():
-    row = {"method": "a", "sigma_lrs": 0.3, "device": BENCH}
+    row = {"method": "a", "reference": "b", "sigma_lrs": 0.3, "device": BENCH}
     one, both = row | {"seed": 0}, row | {"seed": "all"}
-    assert headline([one, both], "a", 0.3) is both
-    assert headline([one], "a", 0.3) is one
-    assert headline([one], "a", 0.5) is None
+    assert headline([one, both], "a", 0.3, "b") is both
+    assert headline([one], "a", 0.3, "b") is one
+    assert headline([one], "a", 0.5, "b") is None
+    assert headline([one], "a", 0.3, "c") is None
 
 
 def test_a_candidate_of_the_table_is_not_judged_again(tmp_path, monkeypatch):

@@ -20,8 +20,8 @@ import tyro
 from experiments.hardening.figures import curve_figure, recovered_figure
 from experiments.hardening.jobs import Job, plan_jobs, run_waves
 from experiments.hardening.methods import METHODS, chosen_methods
-from experiments.hardening.settings import Hardening
-from experiments.hardening.summary import conditions, shown_sigmas, summary
+from experiments.hardening.settings import Hardening, shown_sigmas
+from experiments.hardening.summary import conditions, summary
 from experiments.hardening.tables import (
     cost_rows,
     finished_runs,

@@ -29,9 +29,9 @@ SIGMAS = (0.3, 0.5)
 """[-] Spreads that candidates are judged at."""
 
 TRAIN = (
-    ("data", "sigma_lrs", "sigma_lrs_max", "spread", "draws", "tail_weight")
-    + ("tail_share", "worst_distance", "teacher", "teacher_weight", "epochs", "batch")
-    + ("learning_rate", "augment", "seed")
+    ("data", "device", "circuit", "sigma_lrs", "sigma_lrs_max", "spread", "draws")
+    + ("tail_weight", "tail_share", "worst_distance", "teacher", "teacher_weight")
+    + ("epochs", "batch", "learning_rate", "augment", "seed")
 )
 """Columns: fields of `TrainConfig`; a teacher by its digest."""
 
@@ -45,6 +45,9 @@ chips; seconds of training."""
 COLUMNS = ("candidate", *NETWORK, *TRAIN, "chips", "chip_seed", "images", *JUDGED)
 
 _HARDENED: dict[str, Any] = {"sigma_lrs": 0.3}
+_TAUGHT: dict[str, Any] = {"teacher_weight": 0.8}
+_STRATEGIES = _TAUGHT | {"ternary": True, "trim": True}
+_BINARY = _TAUGHT | {"columns_per_output": 1, "augment": True}
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "conventional": {},
@@ -73,6 +76,15 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "cells": _HARDENED | {"spread": "cells"},
     "cvar-0.25": _HARDENED | {"spread": "cells", "draws": 4, "tail_weight": 0.25},
     "cvar-0.5": _HARDENED | {"spread": "cells", "draws": 4, "tail_weight": 0.5},
+    "taught-conventional": _TAUGHT,
+    "taught-conventional-augment": _TAUGHT | {"augment": True},
+    **{f"taught-{s:g}": _TAUGHT | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
+    **{f"binary-{s:g}": _BINARY | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
+    **{
+        f"strategies{name}-{s:g}": _STRATEGIES | more | {"sigma_lrs": s}
+        for name, more in (("", {}), ("-augment", {"augment": True}))
+        for s in (0.35, 0.4, 0.45, 0.5)
+    },
 }
 """Fields of `TrainConfig` and `NetworkConfig` that differ from the defaults; candidates
 with a `teacher_weight` need --teacher."""

@@ -28,7 +28,7 @@ def curve_figure(
     """Draw mean and worst chip of every method, a row of panels a family.
 
     Bands reach from the lowest to the highest of the seeds' means, or over the interval
-    over chips where there is one seed. The worst chip is that of all seeds.
+    over chips where there is one seed. The worst chip is the mean over the seeds.
 
     Args:
         rows: Of results.csv.
@@ -56,7 +56,7 @@ def curve_figure(
 def _drawn(methods: Sequence[Method], family: str) -> list[Method]:
     """Methods of a panel, behind their references and their plain networks."""
     own = [method for method in methods if method.family == family]
-    before = {name for method in own for name in (method.reference, method.training)}
+    before = {m.training for m in own}.union(*(m.references for m in own))
     return [m for m in methods if m.name in before and m not in own] + own
 
 
@@ -70,7 +70,7 @@ def _draw(mean, worst, rows, name: str, n: int) -> None:
     mean.plot(sigmas, middle, line, color=colour, marker=".", label=name)
     low, high = (100 * np.array(end) for end in zip(*bands, strict=True))
     mean.fill_between(sigmas, low, high, color=colour, alpha=0.15, linewidth=0)
-    lowest = [100 * min(row["worst"] for row in some) for some in at]
+    lowest = [100 * np.mean([row["worst"] for row in some]) for some in at]
     worst.plot(sigmas, lowest, line, color=colour, marker=".", label=name)
 
 
@@ -87,7 +87,7 @@ def recovered_figure(
     conditions: str,
     path: Path,
 ) -> tuple[Path, Path]:
-    """Draw the share of the reference's loss that every method wins back.
+    """Draw the share of the conventional network's loss that every method wins back.
 
     In blue means over seeds, in red what has one seed, with intervals over chips.
 
@@ -100,13 +100,16 @@ def recovered_figure(
     title = "Share of what the spread costs that is won back; lines: 95 % interval"
     title += "\n" + textwrap.fill(conditions, LINE * len(sigmas))
     figure, panels = new_panels(title, 1, len(sigmas))
-    names = [n for n in METHODS if any(headline(gains, n, s) for s in sigmas)]
+    first = {name: m.references[0] for name, m in METHODS.items() if m.references}
+    names = [
+        n for n, r in first.items() if any(headline(gains, n, s, r) for s in sigmas)
+    ]
     figure.set_size_inches(5.2 * len(sigmas), 1.5 + 0.24 * len(names))
     for axes, sigma in zip(panels, sigmas, strict=True):
         style_axes(axes, "recovered share [%]", "")
         axes.set_title(f"spread {sigma:g}", loc="left", fontsize=10)
         for k, name in enumerate(names):
-            row = headline(gains, name, sigma)
+            row = headline(gains, name, sigma, first[name])
             if row is None or row["recovered"] is None:
                 continue
             share = 100 * row["recovered"]

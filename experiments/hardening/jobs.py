@@ -1,6 +1,7 @@
 """Trainings and evaluations in worker processes; each is a run folder of its own."""
 
 import contextlib
+import itertools
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from experiments.hardening.settings import (
 )
 from rram_jax.errors import InputError
 from rram_jax.ngspice.farm import run_jobs
+
+JOBS_A_CACHE = 10
+"""[-] Jobs after which a worker forgets its programs, which would fill the memory."""
+
+_done = itertools.count(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +89,7 @@ def _measurements(config: Hardening, method: Method) -> Iterator[Job]:
             "seed": seed,
             "needs": _train_name(method.training, seed),
         }
-        for device in devices_of_method(config, method):
+        for device in devices_of_method(config, method, seed):
             name = f"evaluate-{method.name}-s{seed}-{Path(device).stem}"
             yield Job(name=name, kind="evaluate", device=device, **common)
         if seed == seeds[0]:
@@ -123,7 +129,8 @@ def _do(job: Job) -> None:
         elif job.method is not None:
             measure_costs(job.config, job.method, job.seed)
     finally:
-        jax.clear_caches()  # hundreds of programs would fill the memory
+        if next(_done) % JOBS_A_CACHE == 0:
+            jax.clear_caches()
 
 
 def run_waves(

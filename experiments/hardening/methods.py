@@ -51,11 +51,13 @@ class Method:
     """Panel of the figure."""
 
     training: str
-    reference: str | None
-    """Conventional method with the same care, that gains are counted from."""
+    references: tuple[str, ...]
+    """What gains are counted from: the conventional method with the same care; then,
+    for what is done to a hardened network, that network."""
 
     costly: bool = False
-    """Measured on the first seed's network and on one device card alone."""
+    """Measured on the first seed's network, on one device card and at the spreads of
+    the tables alone."""
 
     programming: ProgrammingConfig = field(default_factory=ProgrammingConfig)
 
@@ -160,16 +162,19 @@ TRAININGS = {
 }
 """By name. A network has the columns an output of `NetworkConfig` unless it says c1."""
 
-_OTHER_REFERENCE = {
-    "conventional": None,
-    "taught": None,
-    "conventional-c1": None,
-    "hardened-c1": "conventional-c1",
-    "hardened-taught": "taught",
-    "together": "taught",
+_REFERENCES = {
+    "conventional": (),
+    "taught": (),
+    "conventional-c1": (),
+    "hardened": ("conventional",),
+    "hardened-c1": ("conventional-c1",),
+    "hardened-taught": ("taught", "hardened"),
+    "together": ("taught", "hardened-taught"),
+    "conventional-redundancy-2": ("conventional",),
+    "conventional-redundancy-4": ("conventional",),
 }
-"""Where gains are not counted from `conventional`: the same care is the same teacher
-and as many columns an output."""
+"""Of the others `conventional` and `hardened`: the same care is the same teacher and as
+many columns an output."""
 
 _FAMILY = {
     "taught": "teacher",
@@ -195,7 +200,7 @@ def _plain(training: Training) -> Method:
         about=training.about,
         family=_FAMILY.get(name, "training"),
         training=name,
-        reference=_OTHER_REFERENCE.get(name, "conventional"),
+        references=_REFERENCES.get(name, ("conventional", "hardened")),
     )
 
 
@@ -208,7 +213,7 @@ def _programmed(training: str) -> list[Method]:
             about=f"{training}, {about}",
             family=f"write-verify, {training}",
             training=training,
-            reference="conventional",
+            references=tuple(dict.fromkeys(("conventional", training))),
             costly=True,
             programming=ProgrammingConfig(**programming),
         )
@@ -240,7 +245,7 @@ METHODS = {
             about=TRAININGS["together"].about + ", 5 % of the cells verified",
             family="teacher",
             training="together",
-            reference="taught",
+            references=("taught", "together"),
             costly=True,
             programming=ProgrammingConfig(
                 verify_share=0.05, verify_band=BAND, verify_writes=MAX_WRITES
@@ -265,5 +270,5 @@ def chosen_methods(only: Iterable[str]) -> list[Method]:
             f"There is no method {unknown[0]!r} for --only: {near}; all stand in"
             " experiments/hardening/methods.py."
         )
-    names |= {m.reference for m in METHODS.values() if m.name in names and m.reference}
+    names |= {r for name in names for r in METHODS[name].references}
     return [method for method in METHODS.values() if method.name in names]

@@ -45,7 +45,8 @@ class Hardening:
     """[-] Spreads of ln R_LRS, on bench-r10."""
 
     devices: tuple[str, ...] = ("hfo2-nominal", "radar-a", "radar-b")
-    """Presets or paths of other device cards, at their own spread."""
+    """Presets or paths of other device cards, at their own spread, for the first
+    seed's networks."""
 
     bar: float = 0.97
     """[-] Accuracy that a good chip reaches, for the yield."""
@@ -127,12 +128,13 @@ def evaluate_command(
     config: Hardening, method: Method, seed: int, device: str
 ) -> EvaluateCommand:
     """One method's chips on one device: a curve on `BENCH`, a point on others."""
+    curve = shown_sigmas(config) if method.costly else config.sigma_lrs
     return EvaluateCommand(
         checkpoint=config.network_folder(method.training, seed),
         data=config.data,
         data_dir=config.data_dir,
         device=device,
-        sigma_lrs=config.sigma_lrs if device == BENCH else (),
+        sigma_lrs=curve if device == BENCH else (),
         chips=config.chips,
         seed=0,
         part=config.part,
@@ -147,7 +149,13 @@ def seeds_of_method(config: Hardening, method: Method) -> range:
     return range(1) if method.costly else config.seeds_of(TRAININGS[method.training])
 
 
-def devices_of_method(config: Hardening, method: Method) -> tuple[str, ...]:
-    """Device cards that a method is measured on, each once."""
-    others = () if method.costly else config.devices
+def devices_of_method(config: Hardening, method: Method, seed: int) -> tuple[str, ...]:
+    """Device cards that a network of a method is measured on, each once."""
+    others = () if method.costly or seed else config.devices
     return tuple(dict.fromkeys((BENCH, *others)))
+
+
+def shown_sigmas(config: Hardening) -> tuple[float, ...]:
+    """Spreads of tables, and of costly methods: 0.3 and 0.5, or the largest asked."""
+    asked = tuple(sigma for sigma in (0.3, 0.5) if sigma in config.sigma_lrs)
+    return asked or (max(config.sigma_lrs),)

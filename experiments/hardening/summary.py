@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.hardening.methods import METHODS
-from experiments.hardening.settings import BENCH, Hardening
+from experiments.hardening.settings import BENCH, Hardening, shown_sigmas
 from experiments.hardening.tables import headline
 
 Rows = Sequence[Mapping[str, Any]]
@@ -19,24 +19,18 @@ def conditions(config: Hardening, rows: Rows) -> str:
     )
 
 
-def shown_sigmas(config: Hardening) -> list[float]:
-    """Spreads that gains are shown at: 0.3 and 0.5, or the largest asked for."""
-    asked = [sigma for sigma in (0.3, 0.5) if sigma in config.sigma_lrs]
-    return asked or [max(config.sigma_lrs)]
-
-
 def summary(config: Hardening, results: Rows, gains: Rows, costs: Rows) -> str:
     """The text of summary.md."""
     parts = [
         f"# Hardening: {conditions(config, results)}",
         "Written by `python -m experiments.hardening`; do not edit. Accuracies are in"
-        " %, means over the seeds of the training, in brackets the worst chip of all"
-        " seeds."
+        " %, in brackets the worst chip, both means over the seeds of the training."
         f" Spreads are of ln R_LRS on `{BENCH}`, whose HRS spread stays; `ideal`: no"
         f" spread, ideal wires and neurons. Yield: chips with {100 * config.bar:g} %.",
         _accuracies(config, results),
         "Differences and recovered shares against the conventional network with the"
-        " same care, paired by chip, in points of accuracy and %. 95 % intervals are"
+        " same care, and of what is done to hardened networks against these, paired by"
+        " chip, in points of accuracy and %. 95 % intervals are"
         " over seeds where there are several, else over chips; `n` says of which, and"
         " how many.",
         *(_gains(gains, sigma) for sigma in shown_sigmas(config)),
@@ -55,15 +49,13 @@ def _accuracies(config: Hardening, rows: Rows) -> str:
     for name in _methods(rows):
         own = [r for r in rows if r["method"] == name and r["device"] == BENCH]
         at = [[r for r in own if r["sigma_lrs"] == s] for s in config.sigma_lrs]
-        if not all(at):
-            continue
         at_top = [r for r in own if r["sigma_lrs"] == top]
         lines.append(
             [
                 f"`{name}`",
                 f"{len(at_top)}",
                 _percent(_mean(own, "ideal")),
-                *(_mean_and_worst(some) for some in at),
+                *(_mean_and_worst(some) if some else "" for some in at),
                 f"{100 * _mean(at_top, 'yield'):.0f}",
             ]
         )
@@ -73,8 +65,8 @@ def _accuracies(config: Hardening, rows: Rows) -> str:
 def _gains(gains: Rows, sigma: float) -> str:
     header = ("method", "against", "difference", "recovered", "p", "n")
     lines = []
-    for name in METHODS:
-        row = headline(gains, name, sigma)
+    for name, reference in _compared(gains):
+        row = headline(gains, name, sigma, reference)
         if row is None:
             continue
         ends = [row[f"difference_ci95_{end}"] for end in ("low", "high")]
@@ -90,6 +82,11 @@ def _gains(gains: Rows, sigma: float) -> str:
             ]
         )
     return f"Spread {sigma:g}:\n\n" + _table(header, lines)
+
+
+def _compared(gains: Rows) -> list[tuple[str, str]]:
+    """Methods and what each is compared with."""
+    return list(dict.fromkeys((row["method"], row["reference"]) for row in gains))
 
 
 def _share(row: Mapping[str, Any]) -> str:
@@ -138,8 +135,7 @@ def _mean(rows: Rows, key: str) -> float:
 
 
 def _mean_and_worst(rows: Rows) -> str:
-    worst = min(row["worst"] for row in rows)
-    return f"{_percent(_mean(rows, 'mean'))} ({_percent(worst)})"
+    return f"{_percent(_mean(rows, 'mean'))} ({_percent(_mean(rows, 'worst'))})"
 
 
 def _percent(share: float) -> str:

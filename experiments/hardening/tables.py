@@ -48,7 +48,7 @@ def finished_runs(
     found = {}
     for method in methods:
         for seed in seeds_of_method(config, method):
-            for device in devices_of_method(config, method):
+            for device in devices_of_method(config, method, seed):
                 folder = config.chips_folder(method.name, seed, device)
                 if (folder / "metrics.json").is_file():
                     found[method.name, seed, device] = read_evaluated(folder)
@@ -77,34 +77,37 @@ def _cells(name: str, value: Any) -> dict[str, Any]:
 
 
 def gain_rows(runs: Mapping[Key, EvaluatedRun]) -> list[dict[str, Any]]:
-    """Differences to each method's reference: a row a seed, and one over the seeds.
+    """Differences to each method's references: a row a seed, and one over the seeds.
 
     In a seed's row chips are the unit: the same chips of both networks, which share the
     seed. Where there are several seeds, a row with seed "all" has them as the unit.
     """
     rows = []
     for method in METHODS.values():
-        found: dict[tuple[str, float], list[dict[str, Any]]] = {}
-        for (name, seed, device), run in runs.items():
-            other = runs.get((method.reference or "", seed, device))
-            if name != method.name or other is None:
-                continue
-            for row in _of_chips(method, seed, device, other, run):
-                rows.append(row)
-                found.setdefault((device, row["sigma_lrs"]), []).append(row)
-        rows += [_of_seeds(some) for some in found.values() if len(some) > 1]
+        for reference in method.references:
+            found: dict[tuple[str, float], list[dict[str, Any]]] = {}
+            for (name, seed, device), run in runs.items():
+                other = runs.get((reference, seed, device))
+                if name != method.name or other is None:
+                    continue
+                for row in _of_chips(method.name, reference, seed, device, other, run):
+                    rows.append(row)
+                    found.setdefault((device, row["sigma_lrs"]), []).append(row)
+            rows += [_of_seeds(some) for some in found.values() if len(some) > 1]
     return rows
 
 
-def _of_chips(method, seed, device, reference, run) -> list[dict[str, Any]]:
+def _of_chips(method, reference, seed, device, old_run, run) -> list[dict[str, Any]]:
     rows = []
-    points = zip(reference.points, run.points, strict=True)
-    for k, (old, new) in enumerate(points):
-        c = compare(reference.accuracy[k], run.accuracy[k], old.accuracy_ideal)
+    sigmas = [point.sigma_lrs for point in old_run.points]
+    for new, accuracy in zip(run.points, run.accuracy, strict=True):
+        k = sigmas.index(new.sigma_lrs)
+        old = old_run.points[k]
+        c = compare(old_run.accuracy[k], accuracy, old.accuracy_ideal)
         rows.append(
             {
-                "method": method.name,
-                "reference": method.reference,
+                "method": method,
+                "reference": reference,
                 "device": device,
                 "sigma_lrs": new.sigma_lrs,
                 "seed": seed,
@@ -147,14 +150,12 @@ def _of_seeds(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def headline(
-    gains: Iterable[Mapping[str, Any]], method: str, sigma: float, device: str = BENCH
+    gains: Iterable[Mapping[str, Any]], method: str, sigma: float, reference: str
 ) -> Mapping[str, Any] | None:
     """The row to show: the one over seeds where there is one, else the first seed's."""
-    some = [
-        row
-        for row in gains
-        if (row["method"], row["sigma_lrs"], row["device"]) == (method, sigma, device)
-    ]
+    asked = (method, reference, sigma, BENCH)
+    keys = ("method", "reference", "sigma_lrs", "device")
+    some = [row for row in gains if tuple(row[key] for key in keys) == asked]
     return next((row for row in some if row["seed"] == "all"), (some or [None])[0])
 
 
@@ -185,7 +186,7 @@ def method_rows(methods: Iterable[Method]) -> list[dict[str, Any]]:
             {
                 "method": method.name,
                 "about": method.about,
-                "reference": method.reference,
+                "references": ", ".join(method.references),
                 "network_of": method.training,
                 "teacher": training.taught,
                 "one_seed": training.costly,

@@ -70,8 +70,9 @@ def worst_factors(
     states = [cells_of(jax.lax.stop_gradient(w).astype(jnp.int32)) for w in weights]
     zero = tuple(jnp.zeros(s.shape, jnp.float32) for s in states)
     slope = jax.grad(lambda d: loss(tuple(jnp.exp(x) for x in d)))(zero)
+    # Of ln G, were G lognormal with this mean and variance.
     variance = [
-        conductance_variance(s, device) / mean_conductance(s, device) ** 2
+        jnp.log1p(conductance_variance(s, device) / mean_conductance(s, device) ** 2)
         for s in states
     ]
     length = sum(((v * g) * g).sum() for v, g in zip(variance, slope, strict=True))

@@ -117,10 +117,11 @@ class TrainConfig:
                 f"draws must be 1 to {MAX_DRAWS} and worst_distance 0 to 100; got"
                 f" {self.draws} and {self.worst_distance:g}."
             )
-        if self.tail_weight and self.draws == 1:
+        if self.tail_weight and (self.draws == 1 or self.spread == "noise"):
             raise InputError(
-                "The worst chips of a batch need several: give draws of 2 or more with"
-                f" tail_weight = {self.tail_weight:g}."
+                "The worst chips of a batch need several, cell by cell: give draws of 2"
+                " or more and spread = cells with tail_weight ="
+                f" {self.tail_weight:g}; got {self.draws} and {self.spread}."
             )
         if not self.hardened and (
             self.draws > 1 or self.spread == "cells" or self.worst_distance

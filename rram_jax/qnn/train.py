@@ -28,11 +28,12 @@ from rram_jax.parallel import (
     split_batch,
 )
 from rram_jax.qnn.checkpoint import TrainingStates, load_teacher
+from rram_jax.qnn.chips import with_spread
 from rram_jax.qnn.config import TrainConfig
 from rram_jax.qnn.fold import fold, unfinished
 from rram_jax.qnn.model import Mlp
 from rram_jax.qnn.objective import objective
-from rram_jax.qnn.spread import spread_of, with_rtn
+from rram_jax.qnn.spread import Spread, spread_of, with_rtn
 from rram_jax.qnn.surroundings import (
     Surroundings,
     ideal_surroundings,
@@ -48,6 +49,9 @@ MAPS = 10
 
 FOLD_IMAGES = 10_000
 """[-] Training images on which the output's range is set."""
+
+FOLD_SIGMA = 0.3
+"""[-] Spread of LRS under which it is set, the same whatever the training saw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +160,8 @@ def train(
             # Last, so that what was told of an epoch is never behind its state.
             kept.save(epoch + 1, state)
     model = nnx.merge(graph, state[0])
-    around, clocks = bench.around(model, seen), config.design.output_clocks
-    return fold(model, config.network, seen, around, clocks)
+    around = with_spread(bench.around(model, seen), lambda _: bench.fold_spread)
+    return fold(model, config.network, seen, around, config.design.output_clocks)
 
 
 class _Bench:
@@ -168,11 +172,15 @@ class _Bench:
         sigma = config.sigma_lrs if top is None else (config.sigma_lrs + top) / 2
         self.card = dataclasses.replace(load_card(config.device), sigma_lrs=sigma)
         self.params = self.card.params()
-        self.spread = spread_of(self.params)
         self.config = config
-        if config.circuit == "full":
-            self.spread = with_rtn(self.spread, self.params)
+        self.spread = self._spread(self.params)
+        at_fold = dataclasses.replace(self.card, sigma_lrs=FOLD_SIGMA)
+        self.fold_spread = self._spread(at_fold.params())
         self.epochs = max(1, config.epochs // MAPS)
+
+    def _spread(self, params: DeviceParams) -> Spread:
+        spread = spread_of(params)
+        return with_rtn(spread, params) if self.config.circuit == "full" else spread
 
     def around(self, model: Mlp, codes: np.ndarray) -> tuple[Surroundings, ...]:
         """What the model's layers see of the circuit, as its weights stand."""

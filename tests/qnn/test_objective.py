@@ -151,7 +151,7 @@ def test_the_worst_chip_is_worse_than_others_as_far_away():
         {"worst_distance": 1.0},
         {"sigma_lrs": 0.1, "sigma_lrs_max": 0.5},
         {"sigma_lrs": 0.1, "sigma_lrs_max": 0.5, "spread": "cells"},
-        {"draws": 3, "tail_weight": 0.5},
+        {"spread": "cells", "draws": 3, "tail_weight": 0.5},
         {"spread": "cells", "worst_distance": 1.0},
     ],
 )
