@@ -10,7 +10,7 @@ from rram_jax.types import Array, Float, register_record
 
 SETTLE_STEPS = 3
 """[-] Fixed-point steps of `settle`: each divides what is left by exp(s / lag), at the
-first decision five and more."""
+first decision five and more. `mean_crossing` takes one, whose gradient costs a third."""
 
 
 @register_record
@@ -96,7 +96,7 @@ def slot_weights(params: NeuronParams) -> Float[Array, "*neurons slots"]:
 
 
 def ramp(
-    charge: Float[Array, "*batch"], params: NeuronParams
+    charge: Float[Array, "*batch"], params: NeuronParams, steps: int = SETTLE_STEPS
 ) -> Float[Array, "*positions"]:
     """Crossing [slots after the reference step] of a charge in slots of ramp current.
 
@@ -110,11 +110,11 @@ def ramp(
     safe = jnp.where(small, 1.0, x)
     # log(1 + x) / x, by its series where the quotient would lose digits or be 0 / 0.
     shrink = jnp.where(small, 1 - x / 2 + x * x / 3, jnp.log1p(safe) / safe)
-    return settle(params.gain * charge * shrink + params.offset, params)
+    return settle(params.gain * charge * shrink + params.offset, params, steps)
 
 
 def settle(
-    late: Float[Array, "*batch"], params: NeuronParams
+    late: Float[Array, "*batch"], params: NeuronParams, steps: int = SETTLE_STEPS
 ) -> Float[Array, "*positions"]:
     """Crossing [slots] of a ramp that would be at `late` if it lagged from the start.
 
@@ -126,7 +126,7 @@ def settle(
     before = params.ramp_advance - 0.5  # the step, before position 0
     start = late + before
     s = start
-    for _ in range(SETTLE_STEPS):
+    for _ in range(steps):
         s = start - lag * jnp.exp(-jnp.maximum(s, 0.0) / jnp.maximum(lag, 1e-6))
     return s - before
 
@@ -172,7 +172,7 @@ def mean_crossing(
 ) -> Float[Array, "*positions"]:
     """`crossing` from the bit line's mean over the slots: one number for 15.
 
-    Exact without compression, for which the shape of the staircase is needed: `peak`
+    Exact from the first decision on without compression, for which the shape of the staircase is needed: `peak`
     is the mean of its cube over the cube of its mean (`staircase_peak`).
 
     Args:
@@ -184,7 +184,7 @@ def mean_crossing(
     v = v_mean + params.v_shift * on_time(jnp.asarray(1.0 * SLOTS), params) / SLOTS
     unit = params.v_full * (1 - params.curve * params.v_full**2)
     current = v * (1 - params.curve * peak * v * v)
-    return ramp(SLOTS * current / unit, params)
+    return ramp(SLOTS * current / unit, params, steps=1)
 
 
 def staircase_peak(codes: Float[Array, "*batch inputs"]) -> Float[Array, "*batch"]:

@@ -149,7 +149,10 @@ def test_neurons_are_those_of_the_surrogate(tmp_path):
         )
         z = layer(codes, around[k])
         full = design.network.layers[k].z_full
-        np.testing.assert_allclose(SLOTS * z / full, exact, atol=2e-3)
+        given = SLOTS * z / full
+        late = exact > 0.3  # before, the ramp is still settling and the code 0
+        np.testing.assert_allclose(given[late], exact[late], atol=1e-3)
+        np.testing.assert_allclose(given, exact, atol=5e-3)
         if k == 0:
             ideal = layer(codes, dataclasses.replace(around[k], neurons=None))
             assert float(jnp.abs(ideal - z).max()) * SLOTS / full > 0.1
