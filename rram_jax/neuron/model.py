@@ -10,7 +10,7 @@ from rram_jax.types import Array, Float, register_record
 
 SETTLE_STEPS = 3
 """[-] Fixed-point steps of `settle`: each divides what is left by exp(s / lag), at the
-first decision five and more. `mean_crossing` takes one, whose gradient costs a third."""
+first decision five and more. `mean_crossing` takes one: a third of the gradient."""
 
 
 @register_record
@@ -172,8 +172,9 @@ def mean_crossing(
 ) -> Float[Array, "*positions"]:
     """`crossing` from the bit line's mean over the slots: one number for 15.
 
-    Exact from the first decision on without compression, for which the shape of the staircase is needed: `peak`
-    is the mean of its cube over the cube of its mean (`staircase_peak`).
+    Exact from the first decision on without compression, for which the shape of the
+    staircase is needed: `peak` is the mean of its cube over the cube of its mean
+    (`staircase_peak`).
 
     Args:
         v_mean: [V] Bit line's mean over the 15 slots, each by its `slot_weights`
