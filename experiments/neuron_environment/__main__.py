@@ -102,7 +102,7 @@ def main(run: Environments) -> None:
     typical = None
     for (corner, temperature), here in zip(places, numbers, strict=True):
         design = elsewhere(trained.design, here, numbers[0])
-        right, _ = evaluator(
+        right, *_ = evaluator(
             run.seed, range(run.chips), device.params(), 0.2, design=design
         )
         accuracy = np.asarray(right) / len(labels)

@@ -95,8 +95,8 @@ class ChipEvaluator:
         rtn_pass: int = 0,
         design: NetworkDesign | None = None,
         cycle: int = 0,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Right answers and ties of each chip, both (chips,), as counts of images.
+    ) -> ChipTally:
+        """Count each chip's right answers and ties, and what programming it took.
 
         Args:
             seed: With a chip's number it makes the chip.
@@ -111,20 +111,6 @@ class ChipEvaluator:
         Raises:
             InputError: There is no chip.
         """
-        tally = self.tally(seed, chips, device, v_read, rtn_pass, design, cycle)
-        return tally.right, tally.ties
-
-    def tally(
-        self,
-        seed: int,
-        chips: Sequence[int],
-        device: DeviceParams,
-        v_read: float,
-        rtn_pass: int = 0,
-        design: NetworkDesign | None = None,
-        cycle: int = 0,
-    ) -> ChipTally:
-        """The same with what programming took; see `__call__`."""
         if not chips:
             raise InputError("An evaluation needs 1 chip or more; got none.")
         # As many chips for every device: the last chip fills up.
@@ -225,5 +211,5 @@ def evaluate(
     """
     evaluator = ChipEvaluator(design, codes, labels, circuit, wires)
     device = programmed_card(device or design.device, design.programming)
-    right, _ = evaluator(seed, range(chips), device.params(), design.circuit.v_read)
-    return summarise(right / len(labels), bar)
+    tally = evaluator(seed, range(chips), device.params(), design.circuit.v_read)
+    return summarise(tally.right / len(labels), bar)

@@ -291,7 +291,7 @@ def _chunks(
             chips = waiting[first : first + chunk]
             # Always as many chips, so that one program does; the last fills up.
             filled = chips + chips[-1:] * (chunk - len(chips))
-            tally = evaluator.tally(
+            tally = evaluator(
                 config.seed,
                 filled,
                 device.params(),

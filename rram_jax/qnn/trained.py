@@ -104,7 +104,7 @@ class TrainedNetwork:
         if evaluator is None:
             evaluator = ChipEvaluator(design, codes, labels, circuit)
             self._evaluators[circuit, images, programming] = evaluator
-        right, _ = evaluator(
+        right, *_ = evaluator(
             seed, range(chips), device.params(), self.circuit.v_read, design=design
         )
         return summarise(right / len(labels))

@@ -20,6 +20,9 @@ CHIPS += ("verified", "verify_pulses")
 cells that selective write-verify has chosen, and their programmings. The first cycle
 and the first pass of a chip are number 0."""
 
+PROGRAMMING = ("band_lrs", "band_hrs", "max_writes")
+"""Of a device card: how its cells are programmed, which pairs need not have alike."""
+
 MAX_BYTES = 2**26
 """[-] Of one file: a million chips. Nothing larger is read."""
 
@@ -125,19 +128,29 @@ def read_evaluated(path: Path) -> EvaluatedRun:
 def check_paired(runs: Sequence[EvaluatedRun]) -> None:
     """Check that all runs saw the same chips and images.
 
+    How chips were programmed may differ: it is one of the things to compare.
+
     Raises:
         InputError: Two differ in data, images, device, circuit, seed or numbers.
     """
     first = runs[0]
     for other in runs[1:]:
         for field in fields(EvaluatedConfig):
-            here, there = (getattr(r.config, field.name) for r in (first, other))
+            here, there = (_paired(r.config, field.name) for r in (first, other))
             if here != there:
                 raise InputError(
                     f"{first.path} and {other.path} are not paired, as they have other"
                     f" {_named(field.name, here, there)}: evaluate both with the same"
                     " data, images, device, circuit, spreads, seed and chips."
                 )
+
+
+def _paired(config: EvaluatedConfig, name: str) -> Any:
+    """What pairs must have alike of one field."""
+    value = getattr(config, name)
+    if name == "device_card":
+        return {key: v for key, v in value.items() if key not in PROGRAMMING}
+    return value
 
 
 def labels_of(runs: Sequence[EvaluatedRun]) -> list[str]:

@@ -68,7 +68,7 @@ def _by_numpy(design, chip, codes, labels, cycle=0, transfer=_mapped):
 
 def test_counts_are_those_of_the_sampled_chips(circuit):
     design, (codes, labels) = _design(circuit), _images()
-    right, ties = ChipEvaluator(design, codes, labels)(
+    right, ties, *_ = ChipEvaluator(design, codes, labels)(
         4, range(5), DEVICE.params(), 0.2
     )
     expected = [_by_numpy(design, chip, codes, labels) for chip in range(5)]
@@ -89,7 +89,7 @@ def test_blocks_and_their_padding_do_not_count(circuit, monkeypatch):
     tied = design_network(_tie_network(), DEVICE, circuit, wires=False)
     # Cells of equal columns differ from each other: nominal ones do not.
     still = dataclasses.replace(DEVICE, sigma_lrs=0.0, sigma_hrs=0.0).params()
-    right, ties = ChipEvaluator(tied, codes, labels)(0, [0], still, 0.2)
+    right, ties, *_ = ChipEvaluator(tied, codes, labels)(0, [0], still, 0.2)
     assert (right.tolist(), ties.tolist()) == ([0], [N])
 
 
@@ -98,10 +98,10 @@ def test_chips_are_the_same_in_any_chunk_and_order(circuit, name):
     design, (codes, labels) = _design(circuit), _images()
     run = ChipEvaluator(design, codes, labels, name)
     device = dataclasses.replace(DEVICE, rtn_traps_lrs=0.8).params()
-    right, ties = run(9, [3, 0, 7, 5], device, 0.2)
+    right, ties, *_ = run(9, [3, 0, 7, 5], device, 0.2)
     assert len(set(right.tolist())) > 1
     for chips, places in (([7], [2]), ([0, 5, 3], [1, 3, 0])):
-        r, t = run(9, chips, device, 0.2)
+        r, t, *_ = run(9, chips, device, 0.2)
         np.testing.assert_array_equal(r, right[places])
         np.testing.assert_array_equal(t, ties[places])
 
@@ -123,7 +123,7 @@ told = []
 for name, n, chips in (("full", 4, [7, 2, 5, 0, 1, 9, 8]), ("map", 3, range(10))):
     run = ChipEvaluator(design, *_images(), name, devices=jax.devices()[-n:])
     counts = run(9, chips, JUMPING.params(), 0.2)
-    told.append([part.tolist() for part in counts])
+    told.append([part.tolist() for part in counts[:2]])
 print(json.dumps(told))
 """
 
@@ -139,7 +139,7 @@ def test_chips_are_the_same_on_any_number_of_devices(circuit, tmp_path):
     ):
         run = ChipEvaluator(_design(here), *_images(), name)
         assert len(run.devices) == 1
-        right, ties = run(9, range(10), JUMPING.params(), 0.2)
+        right, ties, *_ = run(9, range(10), JUMPING.params(), 0.2)
         assert len(set(right.tolist())) > 2
         assert found == [right[some].tolist(), ties[some].tolist()]
 
@@ -178,7 +178,7 @@ def test_noise_differs_from_block_to_block(circuit, tmp_path, monkeypatch):
     here = dataclasses.replace(circuit, neuron_card=path)
     codes, labels = (np.concatenate([part[:7]] * 2) for part in _images())
     run = ChipEvaluator(_design(here), codes, labels, "full")
-    right, _ = run(4, range(10), DEVICE.params(), 0.2)
+    right, *_ = run(4, range(10), DEVICE.params(), 0.2)
     assert (right % 2 == 1).any()
 
 
@@ -190,7 +190,7 @@ def test_a_sweep_of_spread_and_read_voltage_compiles_once(circuit, monkeypatch):
     for seed, sigma in enumerate((0.0, 0.3, 1.0)):
         for v_read in (0.2, 0.1):
             device = dataclasses.replace(DEVICE, sigma_lrs=sigma).params()
-            right, _ = run(seed, range(4), device, v_read)
+            right, *_ = run(seed, range(4), device, v_read)
             found.add(tuple(right.tolist()))
         if not seed:
             after_first = len(traces)
@@ -223,7 +223,7 @@ def test_accuracy_in_one_call(circuit):
     design, (codes, labels) = _design(circuit), _images()
     quiet = dataclasses.replace(DEVICE, sigma_lrs=0.2)
     summary = evaluate(design, codes, labels, device=quiet, chips=6, seed=4)
-    right, _ = ChipEvaluator(design, codes, labels)(4, range(6), quiet.params(), 0.2)
+    right, *_ = ChipEvaluator(design, codes, labels)(4, range(6), quiet.params(), 0.2)
     assert summary == summarise(right / N)
 
 

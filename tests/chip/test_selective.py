@@ -142,7 +142,7 @@ def test_one_program_is_a_loop_of_chips(designs, problem):
     _, _, codes, labels = problem
     design = designs["gradient"]
     run = ChipEvaluator(design, codes[:50], labels[:50])
-    tally = run.tally(1, range(3), DEVICE.params(), 0.2)
+    tally = run(1, range(3), DEVICE.params(), 0.2)
     for number in range(3):
         chip = chip_of(design, number)
         verified = sum(int(sample.verified) for sample in chip)

@@ -123,6 +123,13 @@ def test_several_are_compared_with_the_first(pair, tmp_path, capsys):
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
+def test_chips_may_be_programmed_otherwise(pair, tmp_path):
+    """Write-verify of all cells, whose bands stand in the device card, is compared."""
+    card = {"name": "bench-r10", "r_lrs": 4500.0, "band_lrs": 0.1, "max_writes": 20}
+    other = make_run(tmp_path / "other", "hardened", 0.2, {"device_card": card})
+    assert main(["compare", str(pair[0]), str(other)]) == 0
+
+
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
