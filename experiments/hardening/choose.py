@@ -79,10 +79,15 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "taught-conventional": _TAUGHT,
     "taught-conventional-augment": _TAUGHT | {"augment": True},
     **{f"taught-{s:g}": _TAUGHT | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
+    "answers-0.35": {"teacher_weight": 1.0, "sigma_lrs": 0.35},
     **{f"binary-{s:g}": _BINARY | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
     **{
         f"strategies{name}-{s:g}": _STRATEGIES | more | {"sigma_lrs": s}
-        for name, more in (("", {}), ("-augment", {"augment": True}))
+        for name, more in (
+            ("", {}),
+            ("-augment", {"augment": True}),
+            ("-fast", {"learning_rate": 4e-3}),
+        )
         for s in (0.35, 0.4, 0.45, 0.5)
     },
 }
