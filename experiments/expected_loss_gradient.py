@@ -35,6 +35,9 @@ class LossGradient:
     checkpoint: Positional[Path] = Path("checkpoints/mlp-144-32-10-mnist5k-hardened")
     """Folder of a finished `rram-jax train` run, or one of checkpoints/."""
 
+    data_dir: Path | None = None
+    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
     device: str = "bench-r10"
     sigma_lrs: float = 0.3
     """[-] Spread of ln R_LRS."""
@@ -53,7 +56,8 @@ def main(config: LossGradient) -> None:
     trained = rj.load(config.checkpoint, device=config.device)
     card = dataclasses.replace(trained.device, sigma_lrs=config.sigma_lrs)
     design = rj.design_network(trained.network, card)
-    data, n = rj.load_dataset(trained.config["data"]), config.images
+    data = rj.load_dataset(trained.config["data"], config.data_dir)
+    n = config.images
     codes = rj.input_codes(data.validation_images[:n], design.network.config.sizes[0])
     images = jnp.asarray(codes, jnp.float32)
     labels = jnp.asarray(data.validation_labels[:n], jnp.int32)

@@ -51,15 +51,20 @@ class SweepSigma:
     chips: int = 50
     """[-] Sampled chips, two or more."""
 
+    data_dir: Path | None = None
+    """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
     out: Path = Path("runs/sweep-sigma")
     """Folder of the results."""
 
 
 def main(sweep: SweepSigma) -> None:
     """Train both, count, write and print."""
-    card, data = rj.load_card(sweep.train.device), rj.load_dataset(sweep.train.data)
+    card = rj.load_card(sweep.train.device)
+    data = rj.load_dataset(sweep.train.data, sweep.data_dir)
     asked = dataclasses.asdict(sweep) | {"device_card": dataclasses.asdict(card)}
-    del asked["out"]
+    asked |= {"data_sha256": data.sha256}
+    del asked["out"], asked["data_dir"]
     asked = json.loads(json.dumps(asked, default=str))  # a teacher is a path
     with open_run(sweep.out, "sweep_sigma", asked) as run:
         if run.state != "finished":

@@ -10,6 +10,7 @@ Without `--processes` it is one process; under SLURM `--cluster` asks it for the
 
 import dataclasses
 import json
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,4 +176,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"scale: {error}")
