@@ -93,6 +93,19 @@ def test_conventional_training_sees_no_spread(toy, monkeypatch):
     assert noise
 
 
+@pytest.mark.parametrize("sigma_lrs", [0.0, 0.5])
+def test_the_output_is_ranged_under_one_spread(toy, monkeypatch, sigma_lrs):
+    spreads, fold = [], train_module.fold
+
+    def seen(model, config, codes, around, clocks):
+        spreads.append([float(layer.spread.var_lrs) for layer in around])
+        return fold(model, config, codes, around, clocks)
+
+    monkeypatch.setattr(train_module, "fold", seen)
+    _run(dataclasses.replace(CONFIG, sigma_lrs=sigma_lrs, epochs=1), toy)
+    np.testing.assert_allclose(spreads, [[np.expm1(0.3**2)] * 2], rtol=1e-5)
+
+
 @pytest.mark.parametrize("during", [2, 4])
 def test_a_stopped_run_goes_on_to_the_same_bits(uninterrupted, toy, tmp_path, during):
     # An epoch is told of before its state is kept: stopped there, it is done again.
