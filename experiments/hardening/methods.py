@@ -132,6 +132,7 @@ TRAININGS = {
                 about=f"{about}, {k} cells in parallel",
                 settings=settings,
                 network={"redundancy": k},
+                costly=True,
             )
             for name, about, settings in (
                 ("conventional-", "conventional", {}),
