@@ -93,7 +93,10 @@ def test_blocks_and_their_padding_do_not_count(circuit, monkeypatch):
     assert (right.tolist(), ties.tolist()) == ([0], [N])
 
 
-@pytest.mark.parametrize("name", ["map", "full"])
+MAP_AND_FULL = ["map", pytest.param("full", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("name", MAP_AND_FULL)
 def test_chips_are_the_same_in_any_chunk_and_order(circuit, name):
     design, (codes, labels) = _design(circuit), _images()
     run = ChipEvaluator(design, codes, labels, name)
@@ -250,7 +253,7 @@ def test_an_ideal_circuit_is_not_taken_from_a_wired_design(circuit):
     ChipEvaluator(_design(circuit, wires=False), *_images(), "ideal")
 
 
-@pytest.mark.parametrize("circuit_name", ["map", "full"])
+@pytest.mark.parametrize("circuit_name", MAP_AND_FULL)
 def test_designs_of_other_spreads_need_no_new_program(
     circuit, monkeypatch, circuit_name
 ):

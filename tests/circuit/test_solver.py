@@ -277,7 +277,9 @@ def test_batches_jit_and_vmap_are_loops():
                 )
 
 
-@pytest.mark.parametrize("name", ["wide", "tall", "current"])
+@pytest.mark.parametrize(
+    "name", ["wide", "tall", pytest.param("current", marks=pytest.mark.slow)]
+)
 def test_gradients_against_differences(name):
     drive, g, array = _problem(name)
     weight = np.random.default_rng(1).standard_normal((2, g.shape[1]))
