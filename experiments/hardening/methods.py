@@ -1,7 +1,7 @@
 """What is compared: how networks are trained, and how their chips are programmed."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -205,8 +205,11 @@ def _plain(training: Training) -> Method:
     )
 
 
-def _programmed(training: str) -> list[Method]:
-    """Write-verify of all cells and of chosen ones, of one network."""
+def _programmed(training: str, others: Sequence[float]) -> list[Method]:
+    """Write-verify of all cells and of chosen ones, of one network.
+
+    `others`: shares that deviation and chance choose; the gradient chooses all.
+    """
 
     def method(name, about, **programming):
         return Method(
@@ -229,7 +232,7 @@ def _programmed(training: str) -> list[Method]:
             verify_writes=MAX_WRITES,
         )
         for by in CHOICES
-        for share in SHARES
+        for share in (SHARES if by == "gradient" else others)
     ]
     band = {"band_lrs": BAND, "band_hrs": BAND, "max_writes": MAX_WRITES}
     return [method("verify-all", "all cells verified", **band), *chosen]
@@ -239,8 +242,8 @@ METHODS = {
     method.name: method
     for method in (
         *map(_plain, TRAININGS.values()),
-        *_programmed("conventional"),
-        *_programmed("hardened"),
+        *_programmed("conventional", SHARES),
+        *_programmed("hardened", SHARES[-1:]),
         Method(
             name="together-verify-gradient-0.05",
             about=TRAININGS["together"].about + ", 5 % of the cells verified",
