@@ -79,6 +79,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "taught-conventional": _TAUGHT,
     "taught-conventional-augment": _TAUGHT | {"augment": True},
     **{f"taught-{s:g}": _TAUGHT | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
+    "taught-conventional-fast": _TAUGHT | {"learning_rate": 4e-3},
+    "conventional-answers": {"teacher_weight": 1.0},
     "answers-0.35": {"teacher_weight": 1.0, "sigma_lrs": 0.35},
     **{f"binary-{s:g}": _BINARY | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
     **{

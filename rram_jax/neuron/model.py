@@ -172,9 +172,9 @@ def mean_crossing(
 ) -> Float[Array, "*positions"]:
     """`crossing` from the bit line's mean over the slots: one number for 15.
 
-    Exact from the first decision on without compression, for which the shape of the
-    staircase is needed: `peak` is the mean of its cube over the cube of its mean
-    (`staircase_peak`).
+    The same from the first decision on, to thousandths of a slot, without compression,
+    for which the shape of the staircase is needed: `peak` is the mean of its cube over
+    the cube of its mean (`staircase_peak`).
 
     Args:
         v_mean: [V] Bit line's mean over the 15 slots, each by its `slot_weights`

@@ -33,8 +33,8 @@ MARGIN = 1.05
 
 
 PEAK_INPUTS = 50
-"""[-] Inputs, evenly chosen, that say how a staircase falls: compression needs no
-more."""
+"""[-] About so many inputs, every n-th, say how a staircase falls: compression needs
+no more. An odd n takes all columns of the image in turn."""
 
 
 @register_record
@@ -94,7 +94,7 @@ class Neurons:
         driven = edge_weight((codes > 0).mean(-1, keepdims=True, dtype=codes.dtype))
         edge = params.edge / (SLOTS * params.t_slot) * driven
         v_mean = self.v_weight * activations @ matrix + edge
-        stride = max(1, codes.shape[-1] // PEAK_INPUTS)
+        stride = codes.shape[-1] // PEAK_INPUTS | 1
         peak = staircase_peak(codes[:, ::stride])[:, None]
         position = mean_crossing(v_mean, params, peak)
         m = self.mismatch

@@ -185,15 +185,14 @@ class _Bench:
     def around(self, model: Mlp, codes: np.ndarray) -> tuple[Surroundings, ...]:
         """What the model's layers see of the circuit, as its weights stand."""
         shape, circuit = self.config.network, self.config.circuit
-        around = (ideal_surroundings(self.spread),) * len(model.layers)
         if circuit == "ideal":
-            return around
+            return (ideal_surroundings(self.spread),) * len(model.layers)
         if circuit == "map":
             network = unfinished(model, shape, codes)
         else:
-            network = fold(
-                model, shape, codes, around, self.config.design.output_clocks
-            )
+            around = (ideal_surroundings(self.fold_spread),) * len(model.layers)
+            clocks = self.config.design.output_clocks
+            network = fold(model, shape, codes, around, clocks)
         design = design_network(
             network, self.card, self.config.design, neurons=circuit == "full"
         )
