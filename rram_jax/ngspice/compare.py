@@ -73,39 +73,54 @@ def compare_layers(
     answer: DeckAnswer,
 ) -> list[LayerComparison]:
     """Layer by layer, for the input codes (inputs,) of one image."""
-    constant_codes = design.network.config.constant_codes
-    before, excess, out = jnp.asarray(codes, jnp.float32), 0.0, []
-    for k, (layer, part) in enumerate(zip(design.layers, chip, strict=True)):
-        position = positions(
-            with_constants(before, constant_codes),
-            part.transfer,
-            design.circuit.v_read,
-            part.params,
-            pulse_excess=excess,
-        )
+    before, out = codes, []
+    for k, layer in enumerate(design.layers):
+        position = layer_positions(design, chip, k, before)
         spice = answer.codes[k] if k < len(answer.codes) else answer.counts
         out.append(
             LayerComparison(
                 spice=np.asarray(spice),
-                surrogate=np.asarray(to_counts(position, layer.neuron)).astype(int),
-                position=np.asarray(position),
+                surrogate=np.asarray(
+                    to_counts(jnp.asarray(position), layer.neuron)
+                ).astype(int),
+                position=position,
             )
         )
-        before = jnp.asarray(spice, jnp.float32)
-        excess = excess_of_pairs(part.params, len(spice), constant_codes)
+        before = np.asarray(spice)
     return out
 
 
-def first_positions(
-    design: NetworkDesign, chip: tuple[ChipLayer, ...], codes: np.ndarray
+def layer_positions(
+    design: NetworkDesign, chip: tuple[ChipLayer, ...], k: int, codes: np.ndarray
 ) -> np.ndarray:
-    """[slots] Crossings of the first layer's neurons for one image's input codes."""
+    """Crossings (..., neurons) [slots] of layer k for the codes (..., inputs) before.
+
+    Pulses of hidden codes are as long as the neurons before make them.
+    """
     constant_codes = design.network.config.constant_codes
-    before = with_constants(jnp.asarray(codes, jnp.float32), constant_codes)
-    first = chip[0]
-    return np.asarray(
-        positions(before, first.transfer, design.circuit.v_read, first.params)
+    excess = 0.0
+    if k:
+        n_inputs = codes.shape[-1]
+        excess = excess_of_pairs(chip[k - 1].params, n_inputs, constant_codes)
+    position = positions(
+        with_constants(jnp.asarray(codes, jnp.float32), constant_codes),
+        chip[k].transfer,
+        design.circuit.v_read,
+        chip[k].params,
+        pulse_excess=excess,
     )
+    return np.asarray(position)
+
+
+def codes_before(
+    design: NetworkDesign, chip: tuple[ChipLayer, ...], codes: np.ndarray
+) -> list[np.ndarray]:
+    """Codes (images, inputs) ahead of every layer: the surrogate's own behind input."""
+    out = [codes]
+    for k, layer in enumerate(design.layers[:-1]):
+        position = layer_positions(design, chip, k, out[-1])
+        out.append(np.asarray(to_counts(jnp.asarray(position), layer.neuron)))
+    return out
 
 
 def end_to_end(
