@@ -283,8 +283,9 @@ class VerifyCommand(ExportCommand):
     The surrogate answers beside it for the same cells and the same mismatch.
     """
 
-    tier: Literal["static", "full"] = "full"
-    """static: every bit line at rest, slot by slot, seconds an image; full: the whole
+    tier: Literal["static", "column", "full"] = "full"
+    """static: every bit line at rest, slot by slot; column: each neuron's transistors
+    behind the equivalent of its bit line, for large networks too; full: the whole
     network in one transient, minutes an image."""
 
     workers: int | None = None

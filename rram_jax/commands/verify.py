@@ -22,6 +22,8 @@ from rram_jax.commands.terminal import (
     show_table,
 )
 from rram_jax.commands.tier import HasMetrics, Tier
+from rram_jax.commands.verified_codes import write_codes, write_results
+from rram_jax.commands.verify_columns import COLUMN
 from rram_jax.commands.verify_static import STATIC
 from rram_jax.ngspice.compare import exact_chip, layer_positions
 from rram_jax.ngspice.runner import ngspice_info
@@ -34,26 +36,7 @@ from rram_jax.run_folder import (
     open_run,
     read_metrics,
     write_json,
-    write_table,
 )
-
-CODES = ("chip", "image", "layer", "neuron", "spice", "surrogate", "position")
-"""Columns of codes.csv: what ngspice gave, what the surrogate said of ngspice's codes
-of the layer before, and the crossing that it computed, in slots."""
-
-RESULTS = (
-    "chip",
-    "image",
-    "label",
-    "winner_spice",
-    "winner_surrogate",
-    "counts_spice",
-    "counts_surrogate",
-    "counts_surrogate_end_to_end",
-)
-"""First columns of results.csv; outputs that tie are joined by a slash. The surrogate's
-counts are given ngspice's own hidden codes, as in codes.csv; its winner, and the counts
-in the last column, come from the input codes alone."""
 
 
 def verify(config: VerifyCommand) -> Path:
@@ -104,7 +87,7 @@ def run_decks(
         say_in_log(f"{label}: writing netlists.")
 
         def on_start(done: int, total: int):
-            if run.state == "resumed":
+            if run.state == "resumed" and not bar.tasks[task].completed:
                 say_resumed(run, f"with {done} of {total} decks done")
             bar.update(task, completed=done, total=total, told="ngspice runs")
             say_in_log(f"{label}: {done} of {total} done, ngspice runs.")
@@ -184,41 +167,16 @@ def _metrics(
     }
 
 
-def _write_tables(found: Verification, folder: Path):
-    codes = [
-        (
-            row["chip"],
-            row["image"],
-            k,
-            j,
-            int(layer.spice[j]),
-            int(layer.surrogate[j]),
-            round(float(layer.position[j]), 4),
-        )
-        for row, image in zip(found.rows, found.comparisons, strict=True)
-        for k, layer in enumerate(image)
-        for j in range(len(layer.spice))
-    ]
-    write_table(folder / "codes.csv", CODES, codes)
+def _write_tables(found: Verification, folder: Path) -> None:
+    write_codes(found.rows, found.comparisons, folder)
     blocks = list(found.rows[0]["energy_j"])
     extra = ("seconds", "cpu_s", "n_points", "width_error", "deck_sha256")
-    header = [*RESULTS, *extra, *(f"energy_{b}_j" for b in blocks)]
-    rows = [
-        [
-            row["chip"],
-            row["image"],
-            row["label"],
-            "/".join(map(str, row["winner_spice"])),
-            "/".join(map(str, row["winner_surrogate"])),
-            " ".join(map(str, row["counts"])),
-            " ".join(map(str, image[-1].surrogate)),
-            " ".join(map(str, row["counts_surrogate"])),
-            *(row[key] for key in extra),
-            *(row["energy_j"][b] for b in blocks),
-        ]
-        for row, image in zip(found.rows, found.comparisons, strict=True)
+    more = [
+        [*(row[key] for key in extra), *(row["energy_j"][b] for b in blocks)]
+        for row in found.rows
     ]
-    write_table(folder / "results.csv", header, rows)
+    header = [*extra, *(f"energy_{b}_j" for b in blocks)]
+    write_results(found.rows, found.comparisons, folder, header, more)
 
 
 def _show(out: Path) -> None:
@@ -250,5 +208,5 @@ def _show(out: Path) -> None:
 
 FULL = Tier(simulate=_simulate, write_tables=_write_tables, told=_told, show=_show)
 
-TIERS: dict[str, Tier[Any]] = {"full": FULL, "static": STATIC}
+TIERS: dict[str, Tier[Any]] = {"full": FULL, "column": COLUMN, "static": STATIC}
 """What `--tier` names, from the whole circuit to its parts."""

@@ -21,7 +21,7 @@ from rram_jax.chip.surrogate import (
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.tile import layer_transfer
 from rram_jax.neuron.model import to_counts
-from rram_jax.ngspice.decode import DeckAnswer
+from rram_jax.types import Array, Float
 
 
 def exact_chip(
@@ -70,24 +70,37 @@ def compare_layers(
     design: NetworkDesign,
     chip: tuple[ChipLayer, ...],
     codes: np.ndarray,
-    answer: DeckAnswer,
+    answers: Sequence[Sequence[int] | np.ndarray],
 ) -> list[LayerComparison]:
-    """Layer by layer, for the input codes (inputs,) of one image."""
+    """Layer by layer, for the input codes (inputs,) of one image.
+
+    `answers`: ngspice's codes of every hidden layer, then its counts of the outputs.
+    """
     before, out = codes, []
     for k, layer in enumerate(design.layers):
         position = layer_positions(design, chip, k, before)
-        spice = answer.codes[k] if k < len(answer.codes) else answer.counts
         out.append(
             LayerComparison(
-                spice=np.asarray(spice),
+                spice=np.asarray(answers[k]),
                 surrogate=np.asarray(
                     to_counts(jnp.asarray(position), layer.neuron)
                 ).astype(int),
                 position=position,
             )
         )
-        before = np.asarray(spice)
+        before = np.asarray(answers[k])
     return out
+
+
+def excess_before(
+    design: NetworkDesign, chip: tuple[ChipLayer, ...], k: int
+) -> Float[Array, " pairs"] | float:
+    """[slots] Excess of the pulses into layer k: that of the neurons before it."""
+    if k == 0:
+        return 0.0
+    n_inputs = design.layers[k - 1].layer.n_outputs
+    constant_codes = design.network.config.constant_codes
+    return excess_of_pairs(chip[k - 1].params, n_inputs, constant_codes)
 
 
 def layer_positions(
@@ -98,16 +111,12 @@ def layer_positions(
     Pulses of hidden codes are as long as the neurons before make them.
     """
     constant_codes = design.network.config.constant_codes
-    excess = 0.0
-    if k:
-        n_inputs = codes.shape[-1]
-        excess = excess_of_pairs(chip[k - 1].params, n_inputs, constant_codes)
     position = positions(
         with_constants(jnp.asarray(codes, jnp.float32), constant_codes),
         chip[k].transfer,
         design.circuit.v_read,
         chip[k].params,
-        pulse_excess=excess,
+        pulse_excess=excess_before(design, chip, k),
     )
     return np.asarray(position)
 

@@ -160,7 +160,8 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         alone = end_to_end(design, exact, codes[[row["image"] for row in of_chip]])
         for row, counts in zip(of_chip, alone, strict=True):
             answer = answer_of(row)
-            compared = compare_layers(design, exact, codes[row["image"]], answer)
+            layers = [*answer.codes, answer.counts]
+            compared = compare_layers(design, exact, codes[row["image"]], layers)
             comparisons.append(compared)
             spice = last_to_cross(np.asarray(answer.counts))
             winners.append((spice, last_to_cross(counts), int(labels[row["image"]])))
