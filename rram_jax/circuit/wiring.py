@@ -198,7 +198,7 @@ def sensed_lines(
     sources = [f"d{i}" for i in range(n_rows)]
     matrix, index = _nodal_matrix([*resistors, *drivers], sources)
     sensed = [index[f"s{o}"] - n_rows for o in range(n_outputs)]
-    ampere = np.zeros((matrix.shape[0] - n_rows, n_outputs), order="F")
+    ampere = np.zeros((len(index) - n_rows, n_outputs), order="F")
     ampere[sensed, range(n_outputs)] = 1.0
     solved = spla.splu(matrix[n_rows:, n_rows:]).solve(ampere)
     return SensedLines(

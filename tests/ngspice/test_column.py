@@ -86,12 +86,19 @@ def test_columns_answer_as_the_surrogate_and_resume(design, tmp_path, monkeypatc
     # Conversions go by images, then neurons.
     counts = np.concatenate([row["counts"] for row in found.decks[:3]])
     np.testing.assert_array_equal(counts[5:], hidden.spice)
+    # The second deck's second one is image 0's neuron 0, with its own line and shifts.
+    chip = sample_chip(0, 0, design)
+    place = tmp_path / "decks" / "chip_0000"
+    deck = (place / "layer_0_from_000004.cir").read_text().splitlines()
+    line = layer_lines(chip[0], design.layers[0], "multiport").resistance[0]
+    assert f"Rs0_1 a0_1 s0_1 {line:.6g}" in deck
+    neuron = next(x for x in deck if x.startswith("Xg0_1 "))
+    assert f"={float(chip[0].delvto[0, 1]):.8g}" in neuron
     # The output's surrogate was given ngspice's hidden codes.
-    exact = exact_chip(design, sample_chip(0, 0, design))
+    exact = exact_chip(design, chip)
     again = compare_layers(design, exact, CODES[0], [counts[5:], output.spice])
     np.testing.assert_array_equal(again[1].surrogate, output.surrogate)
 
-    place = tmp_path / "decks" / "chip_0000"
     rest = json.loads((place / "layer_0_from_000004.json").read_text())
     (place / "layer_1_from_000000.json").unlink()
     (place / "layer_0_from_000004.json").write_text(
