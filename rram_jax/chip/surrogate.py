@@ -61,10 +61,21 @@ def positions(
         v_mean = v_read * (codes / SLOTS) @ transfer
         scaled = SLOTS * (v_mean + params.v_shift) / params.v_full
         return params.gain * scaled + params.offset
+    return crossing(sensed(codes, transfer, v_read, params, pulse_excess), params)
+
+
+def sensed(
+    codes: Float[Array, "*batch pairs"],
+    transfer: Float[Array, "pairs outputs"],
+    v_read: Float[Array, ""] | float,
+    params: NeuronParams,
+    pulse_excess: Float[Array, "*#excess"] | float = 0.0,
+) -> Float[Array, "*batch outputs slots"]:
+    """[V] What neurons integrate: `bit_lines`, and what pulses' edges add to them."""
     v_bl = bit_lines(codes, transfer, v_read, pulse_excess)
     driven = edge_weight((codes > 0).mean(-1, dtype=v_bl.dtype))
     edge = params.edge / (SLOTS * params.t_slot) * driven[..., None]
-    return crossing(v_bl + edge[..., None], params)
+    return v_bl + edge[..., None]
 
 
 def add_noise(

@@ -160,13 +160,27 @@ def port_admittance(resistors: Iterable[Resistor], ports: Sequence[str]) -> np.n
     return matrix[:n, :n].toarray() - matrix[:n, n:] @ inner
 
 
-def sensed_transfer(
+@dataclass(frozen=True, kw_only=True)
+class SensedLines:
+    """What a neuron sees of its array: a source behind a resistor (Thevenin)."""
+
+    transfer: np.ndarray
+    """[rows, outputs, V/V] Open-circuit volts per volt behind each row's driver."""
+
+    resistance: np.ndarray
+    """[outputs, Ohm] Of each sensed node, rows at rest and the other outputs open."""
+
+
+def sensed_lines(
     resistors: Iterable[Resistor],
     n_rows: int,
     n_outputs: int,
     r_driver: tuple[float, float],
-) -> np.ndarray:
-    """[V/V] (rows, outputs): the reference for `circuit.tile.layer_transfer`.
+) -> SensedLines:
+    """Sensed nodes of an array as equivalent sources.
+
+    One solve an output: the volts that an ampere into its node makes at all others are,
+    by reciprocity, those that they make there.
 
     `r_driver`: [Ohm] of the positive and the negative rows' drivers; all terminals of
     a row (one a column tile) are driven together.
@@ -183,10 +197,24 @@ def sensed_transfer(
     ]
     sources = [f"d{i}" for i in range(n_rows)]
     matrix, index = _nodal_matrix([*resistors, *drivers], sources)
-    solved = spla.splu(matrix[n_rows:, n_rows:]).solve(
-        -matrix[n_rows:, :n_rows].toarray(order="F")
+    sensed = [index[f"s{o}"] - n_rows for o in range(n_outputs)]
+    ampere = np.zeros((len(index) - n_rows, n_outputs), order="F")
+    ampere[sensed, range(n_outputs)] = 1.0
+    solved = spla.splu(matrix[n_rows:, n_rows:]).solve(ampere)
+    return SensedLines(
+        transfer=-matrix[:n_rows, n_rows:] @ solved,
+        resistance=solved[sensed, range(n_outputs)],
     )
-    return np.stack([solved[index[f"s{o}"] - n_rows] for o in range(n_outputs)], 1)
+
+
+def sensed_transfer(
+    resistors: Iterable[Resistor],
+    n_rows: int,
+    n_outputs: int,
+    r_driver: tuple[float, float],
+) -> np.ndarray:
+    """[V/V] (rows, outputs): the reference for `circuit.tile.layer_transfer`."""
+    return sensed_lines(resistors, n_rows, n_outputs, r_driver).transfer
 
 
 def _nodal_matrix(resistors, first):

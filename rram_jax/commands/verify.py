@@ -1,4 +1,4 @@
-"""`rram-jax verify`: the whole network in ngspice, beside the surrogate."""
+"""`rram-jax verify`: in ngspice, beside the surrogate; the tier `full` is here."""
 
 import threading
 from multiprocessing.synchronize import Semaphore
@@ -21,36 +21,22 @@ from rram_jax.commands.terminal import (
     say_resumed,
     show_table,
 )
-from rram_jax.ngspice.compare import exact_chip, first_positions
+from rram_jax.commands.tier import HasMetrics, Tier
+from rram_jax.commands.verified_codes import write_codes, write_results
+from rram_jax.commands.verify_columns import COLUMN
+from rram_jax.commands.verify_static import STATIC
+from rram_jax.ngspice.compare import exact_chip, layer_positions
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.verify import Verification
 from rram_jax.ngspice.verify import verify as verify_network
+from rram_jax.ngspice.workplace import Workplace
 from rram_jax.run_folder import (
     check_writable,
     default_folder,
     open_run,
     read_metrics,
     write_json,
-    write_table,
 )
-
-CODES = ("chip", "image", "layer", "neuron", "spice", "surrogate", "position")
-"""Columns of codes.csv: what ngspice gave, what the surrogate said of ngspice's codes
-of the layer before, and the crossing that it computed, in slots."""
-
-RESULTS = (
-    "chip",
-    "image",
-    "label",
-    "winner_spice",
-    "winner_surrogate",
-    "counts_spice",
-    "counts_surrogate",
-    "counts_surrogate_end_to_end",
-)
-"""First columns of results.csv; outputs that tie are joined by a slash. The surrogate's
-counts are given ngspice's own hidden codes, as in codes.csv; its winner, and the counts
-in the last column, come from the input codes alone."""
 
 
 def verify(config: VerifyCommand) -> Path:
@@ -88,60 +74,86 @@ def run_decks(
     out = config.out or default_folder("verify", request.name, request.asked)
     if not (out / "metrics.json").is_file():
         ngspice_info()  # before there is a folder that looks like a run
-    task = bar.add_task(label, total=config.images * config.chips, told="")
+    tier = TIERS[config.tier]
+    # Of the cheap tiers only their first step knows how many decks there are.
+    decks = config.images * config.chips if config.tier == "full" else None
+    task = bar.add_task(label, total=decks, told="")
     with open_run(out, "verify", request.asked) as run:
         if run.state == "finished":
-            bar.update(task, completed=config.images * config.chips)
+            bar.update(task, total=decks or 1, completed=decks or 1)
             say_finished(out)
             return out
         bar.update(task, told="writing netlists")
         say_in_log(f"{label}: writing netlists.")
 
         def on_start(done: int, total: int):
-            if run.state == "resumed":
+            if run.state == "resumed" and not bar.tasks[task].completed:
                 say_resumed(run, f"with {done} of {total} decks done")
-            bar.update(task, completed=done, told="ngspice runs")
-            say_in_log(f"{label}: {done} of {total} done, ngspice runs; minutes each.")
+            bar.update(task, completed=done, total=total, told="ngspice runs")
+            say_in_log(f"{label}: {done} of {total} done, ngspice runs.")
 
         def on_row(row: dict[str, Any]):
-            told = f"{row['seconds']:.0f} s for image {row['image']}"
+            told = tier.told(row)
             bar.update(task, advance=1, told=told)
-            say_in_log(f"{label}: {told} on chip {row['chip']}.")
+            say_in_log(f"{label}: {told}.")
 
-        found = verify_network(
-            request.design,
-            request.codes,
-            request.labels,
-            range(config.images),
-            run.path,
-            seed=config.seed,
-            chips=range(config.chips),
-            array=config.array,
-            mismatch=config.mismatch,
-            watch=(0, _choose_neuron(config, request)),
+        work = Workplace(
             workers=config.workers,
             timeout_s=config.timeout_s,
             on_start=on_start,
             on_row=on_row,
             stop=stop,
             slots=slots,
-            process=request.process,
         )
-        _write_tables(found, run.path)
+        found = tier.simulate(config, request, run.path, work)
+        tier.write_tables(found, run.path)
         run.finish(_metrics(config, request, found))
     return out
+
+
+def show_verification(out: Path) -> None:
+    """Print the table of a finished verification and where its results are."""
+    TIERS[read_metrics(out, network=str)["tier"]].show(out)
+
+
+def _simulate(
+    config: VerifyCommand, request: DeckRequest, folder: Path, work: Workplace
+) -> Verification:
+    return verify_network(
+        request.design,
+        request.codes,
+        request.labels,
+        range(config.images),
+        folder,
+        seed=config.seed,
+        chips=range(config.chips),
+        array=config.array,
+        mismatch=config.mismatch,
+        watch=(0, _choose_neuron(config, request)),
+        workers=work.workers,
+        timeout_s=work.timeout_s,
+        on_start=work.on_start,
+        on_row=work.on_row,
+        stop=work.stop,
+        slots=work.slots,
+        process=request.process,
+    )
+
+
+def _told(row: dict[str, Any]) -> str:
+    return f"{row['seconds']:.0f} s for image {row['image']} on chip {row['chip']}"
 
 
 def _choose_neuron(config: VerifyCommand, request: DeckRequest) -> int:
     """The first layer's neuron that crosses nearest to half scale in the first deck."""
     chip = sample_chip(config.seed, 0, request.design, mismatch=config.mismatch)
     exact = exact_chip(request.design, chip)
-    position = first_positions(request.design, exact, request.codes[0])
+    position = layer_positions(request.design, exact, 0, request.codes[0])
     return int(np.abs(position - SLOTS / 2).argmin())
 
 
 def _metrics(
-    config: VerifyCommand, request: DeckRequest, found: Verification
+    config: VerifyCommand, request: DeckRequest, found: HasMetrics
 ) -> dict[str, Any]:
     return found.metrics | {
         "network": request.name,
@@ -155,45 +167,19 @@ def _metrics(
     }
 
 
-def _write_tables(found: Verification, folder: Path):
-    codes = [
-        (
-            row["chip"],
-            row["image"],
-            k,
-            j,
-            int(layer.spice[j]),
-            int(layer.surrogate[j]),
-            round(float(layer.position[j]), 4),
-        )
-        for row, image in zip(found.rows, found.comparisons, strict=True)
-        for k, layer in enumerate(image)
-        for j in range(len(layer.spice))
-    ]
-    write_table(folder / "codes.csv", CODES, codes)
+def _write_tables(found: Verification, folder: Path) -> None:
+    write_codes(found.rows, found.comparisons, folder)
     blocks = list(found.rows[0]["energy_j"])
     extra = ("seconds", "cpu_s", "n_points", "width_error", "deck_sha256")
-    header = [*RESULTS, *extra, *(f"energy_{b}_j" for b in blocks)]
-    rows = [
-        [
-            row["chip"],
-            row["image"],
-            row["label"],
-            "/".join(map(str, row["winner_spice"])),
-            "/".join(map(str, row["winner_surrogate"])),
-            " ".join(map(str, row["counts"])),
-            " ".join(map(str, image[-1].surrogate)),
-            " ".join(map(str, row["counts_surrogate"])),
-            *(row[key] for key in extra),
-            *(row["energy_j"][b] for b in blocks),
-        ]
-        for row, image in zip(found.rows, found.comparisons, strict=True)
+    more = [
+        [*(row[key] for key in extra), *(row["energy_j"][b] for b in blocks)]
+        for row in found.rows
     ]
-    write_table(folder / "results.csv", header, rows)
+    header = [*extra, *(f"energy_{b}_j" for b in blocks)]
+    write_results(found.rows, found.comparisons, folder, header, more)
 
 
-def show_verification(out: Path):
-    """Print the table of a finished verification and where its results are."""
+def _show(out: Path) -> None:
     metrics = read_metrics(out, network=str, codes_equal=float, energy_j=float)
 
     def percent(key):
@@ -218,3 +204,9 @@ def show_verification(out: Path):
         ),
     )
     say(f"Results: {out} (metrics.json, results.csv, codes.csv, waves.npz, decks/).")
+
+
+FULL = Tier(simulate=_simulate, write_tables=_write_tables, told=_told, show=_show)
+
+TIERS: dict[str, Tier[Any]] = {"full": FULL, "column": COLUMN, "static": STATIC}
+"""What `--tier` names, from the whole circuit to its parts."""

@@ -21,7 +21,7 @@ from rram_jax.chip.surrogate import (
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.tile import layer_transfer
 from rram_jax.neuron.model import to_counts
-from rram_jax.ngspice.decode import DeckAnswer
+from rram_jax.types import Array, Float
 
 
 def exact_chip(
@@ -70,42 +70,66 @@ def compare_layers(
     design: NetworkDesign,
     chip: tuple[ChipLayer, ...],
     codes: np.ndarray,
-    answer: DeckAnswer,
+    answers: Sequence[Sequence[int] | np.ndarray],
 ) -> list[LayerComparison]:
-    """Layer by layer, for the input codes (inputs,) of one image."""
-    constant_codes = design.network.config.constant_codes
-    before, excess, out = jnp.asarray(codes, jnp.float32), 0.0, []
-    for k, (layer, part) in enumerate(zip(design.layers, chip, strict=True)):
-        position = positions(
-            with_constants(before, constant_codes),
-            part.transfer,
-            design.circuit.v_read,
-            part.params,
-            pulse_excess=excess,
-        )
-        spice = answer.codes[k] if k < len(answer.codes) else answer.counts
+    """Layer by layer, for the input codes (inputs,) of one image.
+
+    `answers`: ngspice's codes of every hidden layer, then its counts of the outputs.
+    """
+    before, out = codes, []
+    for k, layer in enumerate(design.layers):
+        position = layer_positions(design, chip, k, before)
         out.append(
             LayerComparison(
-                spice=np.asarray(spice),
-                surrogate=np.asarray(to_counts(position, layer.neuron)).astype(int),
-                position=np.asarray(position),
+                spice=np.asarray(answers[k]),
+                surrogate=np.asarray(
+                    to_counts(jnp.asarray(position), layer.neuron)
+                ).astype(int),
+                position=position,
             )
         )
-        before = jnp.asarray(spice, jnp.float32)
-        excess = excess_of_pairs(part.params, len(spice), constant_codes)
+        before = np.asarray(answers[k])
     return out
 
 
-def first_positions(
-    design: NetworkDesign, chip: tuple[ChipLayer, ...], codes: np.ndarray
-) -> np.ndarray:
-    """[slots] Crossings of the first layer's neurons for one image's input codes."""
+def excess_before(
+    design: NetworkDesign, chip: tuple[ChipLayer, ...], k: int
+) -> Float[Array, " pairs"] | float:
+    """[slots] Excess of the pulses into layer k: that of the neurons before it."""
+    if k == 0:
+        return 0.0
+    n_inputs = design.layers[k - 1].layer.n_outputs
     constant_codes = design.network.config.constant_codes
-    before = with_constants(jnp.asarray(codes, jnp.float32), constant_codes)
-    first = chip[0]
-    return np.asarray(
-        positions(before, first.transfer, design.circuit.v_read, first.params)
+    return excess_of_pairs(chip[k - 1].params, n_inputs, constant_codes)
+
+
+def layer_positions(
+    design: NetworkDesign, chip: tuple[ChipLayer, ...], k: int, codes: np.ndarray
+) -> np.ndarray:
+    """Crossings (..., neurons) [slots] of layer k for the codes (..., inputs) before.
+
+    Pulses of hidden codes are as long as the neurons before make them.
+    """
+    constant_codes = design.network.config.constant_codes
+    position = positions(
+        with_constants(jnp.asarray(codes, jnp.float32), constant_codes),
+        chip[k].transfer,
+        design.circuit.v_read,
+        chip[k].params,
+        pulse_excess=excess_before(design, chip, k),
     )
+    return np.asarray(position)
+
+
+def codes_before(
+    design: NetworkDesign, chip: tuple[ChipLayer, ...], codes: np.ndarray
+) -> list[np.ndarray]:
+    """Codes (images, inputs) ahead of every layer: the surrogate's own behind input."""
+    out = [codes]
+    for k, layer in enumerate(design.layers[:-1]):
+        position = layer_positions(design, chip, k, out[-1])
+        out.append(np.asarray(to_counts(jnp.asarray(position), layer.neuron)))
+    return out
 
 
 def end_to_end(

@@ -6,7 +6,7 @@ inputs while its ramp still runs. Nodes carry their layer's number: `s1_3` is th
 node of output 3 of layer 1, `r0_12_1` row 12's terminal in column tile 1 of layer 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from rram_jax.chip.design import LayerDesign, NetworkDesign
 from rram_jax.chip.energy import column_tiles
 from rram_jax.chip.sample import LayerSample
+from rram_jax.circuit.config import TileConfig
 from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
@@ -41,8 +42,25 @@ from rram_jax.ngspice.phases import (
     phase_lines,
 )
 
-ARRAYS = {"cells": layer_resistors, "multiport": multiport_resistors}
+ArrayForm = Callable[[np.ndarray, TileConfig, int], list[Resistor]]
+"""From a layer's resistances [Ohm], tiles and columns an output to its resistors."""
+
+ARRAYS: dict[str, ArrayForm] = {
+    "cells": layer_resistors,
+    "multiport": multiport_resistors,
+}
 """How an array is written: every cell and wire, or each tile reduced to its ports."""
+
+
+def array_form(name: str) -> ArrayForm:
+    """One of `ARRAYS`.
+
+    Raises:
+        InputError: There is no such form.
+    """
+    if name not in ARRAYS:
+        raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {name!r}.")
+    return ARRAYS[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +162,7 @@ def network_deck(
         InputError: No such array form, or a wire without resistance, which a netlist
             cannot have, or a process of another supply.
     """
-    if array not in ARRAYS:
-        raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {array!r}.")
+    write = array_form(array)
     process = process or default_process()
     technology = design.layers[0].neuron.technology
     shared = shared_lines(process, technology)
@@ -163,9 +180,7 @@ def network_deck(
         parts += [with_instances(str(c), process) for c in subcircuits]
         phase = phases[k]
         resistance = np.asarray(sample.resistance, np.float64)
-        resistors = ARRAYS[array](
-            resistance, layer.tile, layer.layer.columns_per_output
-        )
+        resistors = write(resistance, layer.tile, layer.layer.columns_per_output)
         bias = bias_instance(str(k), layer.neuron)
         parts += [bias, phase.text, *_array(k, resistors)]
         parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)

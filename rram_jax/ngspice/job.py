@@ -1,30 +1,122 @@
-"""One deck on one core: what a worker process does."""
+"""One deck on one core: what a worker process does, and what is kept of it."""
 
 import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import pydantic
 
 from rram_jax.ngspice.decode import DeckAnswer, DeckPlan, read_answer, saved_vectors
-from rram_jax.ngspice.runner import run_deck
+from rram_jax.ngspice.runner import NgspiceInfo, NgspiceRun, run_deck
 
 BODY_NAME = "network.inc"
 """File that all decks of one chip include."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeckJob:
+class DeckFile:
+    """A deck that lies in a folder, and its row beside it."""
+
+    deck: Path
+
+    timeout_s: float
+    """[s] Wall time after which it has failed."""
+
+    @property
+    def sha256(self) -> str:
+        """16 digits of the deck."""
+        return hashlib.sha256(self.deck.read_bytes()).hexdigest()[:16]
+
+    @property
+    def row(self) -> Path:
+        """File of the finished deck's `FinishedRow`."""
+        return self.deck.with_suffix(".json")
+
+    @property
+    def runs(self) -> Path:
+        """Folder of runs: empty but for one that goes on, failed or was killed."""
+        return self.deck.parent / "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRow:
+    """What is kept of every finished deck."""
+
+    deck_sha256: str
+    """`DeckFile.sha256`."""
+
+    seconds: float
+    """[s] Wall time."""
+
+    cpu_s: float
+    """[s] User and system time."""
+
+    rss_bytes: int
+    """[byte] Peak memory."""
+
+    n_points: int
+    """[-] Points of the analysis."""
+
+    solver: str
+    """`KLU` or `SPARSE`."""
+
+    simulator: str
+    """`ngspice 46`."""
+
+    notes: list[str]
+    """ngspice's notes and warnings."""
+
+
+Row = TypeVar("Row", bound=FinishedRow)
+
+
+def about_run(job: DeckFile, run: NgspiceRun) -> dict[str, Any]:
+    """The fields of `FinishedRow`."""
+    return {
+        "deck_sha256": job.sha256,
+        "seconds": run.seconds,
+        "cpu_s": run.cpu_s,
+        "rss_bytes": run.rss_bytes,
+        "n_points": run.n_points,
+        "solver": run.solver,
+        "simulator": f"ngspice {run.version}",
+        "notes": list(run.notes),
+    }
+
+
+def keep_row(job: DeckFile, row: FinishedRow) -> dict[str, Any]:
+    """Write a finished deck's row, last of all: it says that all is there."""
+    write_whole(job.row, json.dumps(asdict(row)))
+    return asdict(row)
+
+
+def kept_row(job: DeckFile, kind: type[Row], ngspice: NgspiceInfo) -> Row | None:
+    """The row of a finished deck; None where it is missing, damaged or of another run.
+
+    Another deck, another version of ngspice and another solver make another run.
+    """
+    try:
+        row = pydantic.TypeAdapter(kind).validate_json(
+            job.row.read_bytes(), strict=True
+        )
+    except (OSError, pydantic.ValidationError):
+        return None
+    solver = "KLU" if ngspice.klu else "SPARSE"
+    now = (job.sha256, f"ngspice {ngspice.version}", solver)
+    return row if (row.deck_sha256, row.simulator, row.solver) == now else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeckJob(DeckFile):
     """One image on one chip."""
 
     chip: int
     image: int
-    deck: Path
     plan: DeckPlan
-    timeout_s: float
 
     watch: tuple[int, int] | None = None
     """(layer, neuron) whose inner nodes the deck saves as well."""
@@ -39,42 +131,13 @@ class DeckJob:
         digest.update((self.deck.parent / BODY_NAME).read_bytes())
         return digest.hexdigest()[:16]
 
-    @property
-    def row(self) -> Path:
-        """File of the finished deck's `DeckRow`, beside the deck."""
-        return self.deck.with_suffix(".json")
-
 
 @dataclass(frozen=True, kw_only=True)
-class DeckRow(DeckAnswer):
-    """What is kept of a finished deck."""
+class DeckRow(DeckAnswer, FinishedRow):
+    """What is kept of a finished deck of one image."""
 
     chip: int
     image: int
-
-    deck_sha256: str
-    """`DeckJob.sha256`."""
-
-    seconds: float
-    """[s] Wall time."""
-
-    cpu_s: float
-    """[s] User and system time."""
-
-    rss_bytes: int
-    """[byte] Peak memory."""
-
-    n_points: int
-    """[-] Time points."""
-
-    solver: str
-    """`KLU` or `SPARSE`."""
-
-    simulator: str
-    """`ngspice 46`."""
-
-    notes: list[str]
-    """ngspice's notes and warnings."""
 
 
 def run_image(job: DeckJob) -> dict[str, Any]:
@@ -86,7 +149,7 @@ def run_image(job: DeckJob) -> dict[str, Any]:
         t_stop=job.plan.t_stop,
         timeout_s=job.timeout_s,
         files={BODY_NAME: (job.deck.parent / BODY_NAME).read_text()},
-        folder=job.deck.parent / "runs",
+        folder=job.runs,
         wanted=saved_vectors(job.plan, job.watch),
         peaks=dict.fromkeys(clocks, job.plan.technology.v_dd),
     )
@@ -94,22 +157,13 @@ def run_image(job: DeckJob) -> dict[str, Any]:
         temporary = job.waves.with_suffix(".tmp.npz")
         np.savez_compressed(temporary, allow_pickle=False, **run.data)
         os.replace(temporary, job.waves)
-    answer = asdict(read_answer(job.plan, run.data))
     row = DeckRow(
-        **answer,
+        **asdict(read_answer(job.plan, run.data)),
+        **about_run(job, run),
         chip=job.chip,
         image=job.image,
-        deck_sha256=job.sha256,
-        seconds=run.seconds,
-        cpu_s=run.cpu_s,
-        rss_bytes=run.rss_bytes,
-        n_points=run.n_points,
-        solver=run.solver,
-        simulator=f"ngspice {run.version}",
-        notes=list(run.notes),
     )
-    write_whole(job.row, json.dumps(asdict(row)))  # last: it says that all is there
-    return asdict(row)
+    return keep_row(job, row)
 
 
 def write_whole(path: Path, text: str) -> None:

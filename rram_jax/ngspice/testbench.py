@@ -110,6 +110,7 @@ def column_deck(
     zeros: bool = True,
     process: Process | None = None,
     watch: Sequence[str] = (),
+    r_lines: Sequence[float] | np.ndarray | None = None,
 ) -> tuple[str, float, float]:
     """(deck, t_pulse [s], t_stop [s]) of one neuron a staircase.
 
@@ -125,6 +126,7 @@ def column_deck(
             only, `config.t_busy` apart.
         process: Of its transistors; our own card, typical, where None.
         watch: Vectors that are saved beside those which `ColumnRun` needs.
+        r_lines: [n, Ohm] Source resistance of each bit line; `R_BIT_LINE` where None.
     """
     process = process or default_process()
     phases = phase_lines(
@@ -137,6 +139,7 @@ def column_deck(
     )
     period = config.t_period if zeros else config.t_busy
     gate, v_cm = not config.asynchronous, config.technology.v_cm
+    r_lines = np.full(len(staircases), R_BIT_LINE) if r_lines is None else r_lines
     subcircuits = neuron_subcircuits("0", config) + driver_subcircuits("0", config)
     parts = [
         "* neuron testbench",
@@ -152,7 +155,7 @@ def column_deck(
         stairs = [staircases[(j + n) % len(staircases)] for n in range(conversions)]
         parts += [
             staircase_source(f"a{name}", v_cm, stairs, config, period),
-            f"Rs{name} a{name} s{name} {R_BIT_LINE}",
+            f"Rs{name} a{name} s{name} {r_lines[j]:.6g}",
             f"Cs{name} s{name} 0 {C_BIT_LINE}",
             neuron_instance(
                 "0",
@@ -228,13 +231,20 @@ def simulate_conversions(
         data = {name: wave[part] for name, wave in run.data.items()}
         pulse = t_pulse + n * period
         t = float(end - start)
-        runs.append(_read(config, data, len(staircases), pulse, t, run.cpu_s))
+        runs.append(read_columns(config, data, len(staircases), pulse, t, run.cpu_s))
         start = end
     return runs
 
 
-def _read(config, data, n, t_pulse, t_stop, cpu_s) -> ColumnRun:
-    """One conversion of n columns."""
+def read_columns(
+    config: NeuronConfig,
+    data: Mapping[str, np.ndarray],
+    n: int,
+    t_pulse: float,
+    t_stop: float,
+    cpu_s: float,
+) -> ColumnRun:
+    """One conversion of n columns, from the vectors that `column_deck` saves."""
     time, latches, levels = data["time"], not config.asynchronous, config.technology
     energy = {
         block: float(-levels.v_dd * np.trapezoid(data[f"i(vdd_{block})"], time))

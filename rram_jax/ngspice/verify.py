@@ -1,6 +1,5 @@
 """Full-circuit verification: decks run, decoded and set beside the surrogate."""
 
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydantic
 
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import sample_chip
@@ -25,11 +23,9 @@ from rram_jax.ngspice.compare import (
 )
 from rram_jax.ngspice.decode import DeckAnswer
 from rram_jax.ngspice.export import export
-from rram_jax.ngspice.farm import run_jobs
-from rram_jax.ngspice.job import DeckJob, DeckRow, run_image
+from rram_jax.ngspice.job import DeckJob, DeckRow, kept_row, run_image
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
-
-_ROW = pydantic.TypeAdapter(DeckRow)
+from rram_jax.ngspice.workplace import Workplace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +94,6 @@ def verify(
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
     ngspice, decks = ngspice_info(), folder / "decks"
-    for left in decks.glob("chip_*/runs/ngspice-*"):
-        shutil.rmtree(left, ignore_errors=True)
     manifest, plan = export(
         decks,
         design,
@@ -124,24 +118,16 @@ def verify(
         )
         for first, (chip, image) in _pairs(chips, images)
     ]
-    found = {k: read_row(job, ngspice) for k, job in enumerate(jobs)}
-    rows = {k: row for k, row in found.items() if row}
-    missing = [k for k in found if k not in rows]
-    on_start(len(rows), len(jobs))
-
-    def keep(index: int, row: dict[str, Any]):
-        rows[missing[index]] = row
-        on_row(row)
-
-    run_jobs(
-        run_image,
-        [jobs[k] for k in missing],
+    work = Workplace(
         workers=workers,
-        on_done=keep,
+        timeout_s=timeout_s,
+        on_start=on_start,
+        on_row=on_row,
         stop=stop,
         slots=slots,
     )
-    return _judge(design, codes, labels, [rows[k] for k in found], manifest)
+    rows = work.finish(run_image, jobs, lambda job: read_row(job, ngspice))
+    return _judge(design, codes, labels, rows, manifest)
 
 
 def _pairs(chips, images):
@@ -150,18 +136,11 @@ def _pairs(chips, images):
 
 
 def read_row(job: DeckJob, ngspice: NgspiceInfo) -> dict[str, Any] | None:
-    """The row of a finished deck; None where it is missing, damaged or of another run.
-
-    Another deck, another version of ngspice and another solver make another run.
-    """
-    try:
-        row = _ROW.validate_json(job.row.read_bytes(), strict=True)
-    except (OSError, pydantic.ValidationError):
+    """The row of a finished deck, or None (`job.kept_row`)."""
+    row = kept_row(job, DeckRow, ngspice)
+    if row is None or (row.chip, row.image) != (job.chip, job.image):
         return None
-    solver = "KLU" if ngspice.klu else "SPARSE"
-    now = (job.chip, job.image, job.sha256, f"ngspice {ngspice.version}", solver)
-    then = (row.chip, row.image, row.deck_sha256, row.simulator, row.solver)
-    return asdict(row) if then == now else None
+    return asdict(row)
 
 
 def answer_of(row: dict[str, Any]) -> DeckAnswer:
@@ -181,7 +160,8 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         alone = end_to_end(design, exact, codes[[row["image"] for row in of_chip]])
         for row, counts in zip(of_chip, alone, strict=True):
             answer = answer_of(row)
-            compared = compare_layers(design, exact, codes[row["image"]], answer)
+            layers = [*answer.codes, answer.counts]
+            compared = compare_layers(design, exact, codes[row["image"]], layers)
             comparisons.append(compared)
             spice = last_to_cross(np.asarray(answer.counts))
             winners.append((spice, last_to_cross(counts), int(labels[row["image"]])))

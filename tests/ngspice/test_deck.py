@@ -5,12 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rram_jax.chip.config import TRIM_PATTERNS, CircuitConfig, NetworkConfig
-from rram_jax.chip.design import design_network
-from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.config import TileConfig
-from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.ngspice.compare import compare_layers, end_to_end, exact_chip
 from rram_jax.ngspice.deck import ARRAYS, network_deck
@@ -20,34 +16,12 @@ from rram_jax.ngspice.job import BODY_NAME, DeckJob, DeckRow, write_whole
 from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
 from rram_jax.ngspice.runner import NgspiceInfo, run_deck
 from rram_jax.ngspice.verify import read_row, verify
-
-SIZES = (34, 5, 3)
-CODES = np.random.default_rng(3).integers(0, 16, (4, SIZES[0])).astype(np.uint8)
+from tests.ngspice.networks import CODES, SIZES, random_design
 
 
 @pytest.fixture(scope="module")
 def design():
-    """A random network of three tiles and two columns an output, biased, trimmed."""
-    rng = np.random.default_rng(0)
-    config = NetworkConfig(sizes=SIZES, columns_per_output=2, n_bias=1, trim=True)
-    weights = [rng.choice([-1, 1], shape) for shape in config.weight_shapes]
-    weights[0][34], weights[1][5] = [1, 0, -1, 0, 1], [0, 1, -1, 0, 0, 1]
-    weights[0][35:], weights[1][6:] = 0, 0
-    # Full scales of 24 and 28 mV: random sums stay within a few of them, as in a
-    # trained network; far outside the integrator saturates, which no card holds.
-    scales = [(6.0, 0.0), (4.0, 0.7)]
-    layers = tuple(
-        Layer(weights=w, columns_per_output=c, z_full=full, z_shift=shift)
-        for w, c, (full, shift) in zip(weights, config.columns, scales, strict=True)
-    )
-    network = HardwareNetwork(
-        config=config,
-        layers=layers,
-        logit_scale=1.0,
-        trim_patterns=rng.integers(0, 16, (TRIM_PATTERNS, SIZES[0])).astype(np.uint8),
-    )
-    circuit = CircuitConfig(tile=TileConfig(rows=32, cols=4))
-    return design_network(network, load_card("hfo2-nominal"), circuit)
+    return random_design()
 
 
 def whole(deck, codes):
@@ -197,7 +171,9 @@ def test_a_whole_network_answers_as_its_surrogate(design):
     assert cells.energy_j["array"] == pytest.approx(
         multiport.energy_j["array"], rel=0.01
     )
-    hidden, output = compare_layers(design, exact, codes, multiport)
+    hidden, output = compare_layers(
+        design, exact, codes, [*multiport.codes, multiport.counts]
+    )
     assert np.ptp(hidden.spice) > 2  # the codes say something
     assert np.abs(hidden.spice - hidden.surrogate).max() <= 1
     assert np.mean(hidden.spice == hidden.surrogate) >= 0.8

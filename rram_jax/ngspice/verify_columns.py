@@ -1,0 +1,275 @@
+"""Tier `column`: every neuron's transistors behind its bit line's exact equivalent.
+
+The array is a source of its open-circuit voltages, slot by slot, behind the bit line's
+resistance and capacitance, so a conversion costs as much in a large network as in a
+small one. Layer by layer: ngspice's own codes drive the next layer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.program import sample_chip
+from rram_jax.chip.sample import LayerSample
+from rram_jax.chip.surrogate import ChipLayer, sensed, with_constants
+from rram_jax.circuit.config import tile_grid
+from rram_jax.circuit.pair import signed_transfer
+from rram_jax.circuit.wiring import SensedLines, sensed_lines
+from rram_jax.neuron.cmos import Process, default_process
+from rram_jax.ngspice.column import ColumnJob, ColumnRow, run_columns
+from rram_jax.ngspice.compare import (
+    LayerComparison,
+    agreement,
+    compare_layers,
+    end_to_end,
+    exact_chip,
+    excess_before,
+    last_to_cross,
+    worst_neurons,
+)
+from rram_jax.ngspice.deck import array_form
+from rram_jax.ngspice.job import kept_row, write_whole
+from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
+from rram_jax.ngspice.testbench import column_deck
+from rram_jax.ngspice.workplace import Workplace
+from rram_jax.types import Float, Integer
+
+PER_DECK = 40
+"""[-] Conversions that one simulation holds."""
+
+IDEAL = (
+    "array and row drivers are linear: resistors, reduced to what a neuron sees",
+    "pulses that come out of neurons are as long as the neuron card says",
+    "what pulses' edges add to a bit line is the neuron card's",
+    "each bit line has a source of its own: neurons do not act on each other's",
+    "clocks and phases",
+    "the supply",
+    "one reference current a deck",
+    "the reference voltages, and the step of the reference gate (the ramp)",
+    "auto-zero starts settled",
+)
+"""What this tier takes from the surrogate or leaves out; all else is transistors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnVerification:
+    """What the tier found."""
+
+    metrics: dict[str, Any]
+    """The numbers, under the documented keys."""
+
+    rows: list[dict[str, Any]]
+    """One an image on a chip, chips then images: its codes, counts and winners."""
+
+    comparisons: list[list[LayerComparison]]
+    """The same, layer by layer."""
+
+    decks: list[dict[str, Any]]
+    """`ColumnRow` of each deck, with its chip and layer."""
+
+
+def layer_lines(sample: LayerSample, layer: LayerDesign, array: str) -> SensedLines:
+    """A layer's bit lines as equivalent sources, one column of tiles at a time."""
+    resistance = np.asarray(sample.resistance, np.float64)
+    rows, cols = resistance.shape
+    c, write = layer.layer.columns_per_output, array_form(array)
+    grid = tile_grid((rows, cols), c, layer.tile)
+    parts = [
+        sensed_lines(
+            write(resistance[:, run.start : run.stop], layer.tile, c),
+            rows,
+            len(run) // c,
+            (layer.tile.r_driver_pos, layer.tile.r_driver_neg),
+        )
+        for run in grid.col_runs
+    ]
+    return SensedLines(
+        transfer=np.concatenate([part.transfer for part in parts], 1),
+        resistance=np.concatenate([part.resistance for part in parts]),
+    )
+
+
+def verify_columns(
+    design: NetworkDesign,
+    codes: Integer[np.ndarray, "images inputs"],
+    labels: Integer[np.ndarray, " images"],
+    images: Sequence[int],
+    folder: Path,
+    *,
+    seed: int = 0,
+    chips: Sequence[int] = (0,),
+    array: str = "multiport",
+    mismatch: bool = True,
+    work: Workplace | None = None,
+    process: Process | None = None,
+) -> ColumnVerification:
+    """Convert images on chips, neuron by neuron, and compare with the surrogate.
+
+    Args:
+        design: The network's circuit.
+        codes: Input codes of the whole set.
+        labels: Its labels.
+        images: Which images are taken.
+        folder: Decks and rows; made where it is missing.
+        seed: Makes the chips, cells and mismatch alike, as in the surrogate.
+        chips: Which chips.
+        array: Which resistors the equivalents are computed of (`deck.ARRAYS`).
+        mismatch: False for neurons without threshold shifts.
+        work: How decks are run.
+        process: Of all transistors; our own card, typical, where None.
+
+    Raises:
+        Stopped: `work.stop` was set (`farm.Stopped`); finished decks are kept.
+        NgspiceError: A deck failed; its folder is kept and named.
+        InputError: ngspice is missing, or the design cannot be written as a deck.
+    """
+    kept, work = partial(_kept, ngspice=ngspice_info()), work or Workplace()
+    process, wanted = process or default_process(), list(images)
+    samples = [sample_chip(seed, n, design, mismatch=mismatch) for n in chips]
+    exact = [exact_chip(design, sample) for sample in samples]
+    before = [codes[wanted]] * len(samples)
+    per_layer = [
+        -(-len(wanted) * layer.layer.n_outputs // PER_DECK) * len(samples)
+        for layer in design.layers
+    ]
+    found, decks = [], []
+    for k, layer in enumerate(design.layers):
+        jobs = []
+        for chip, sample, part, driven in zip(
+            chips, samples, exact, before, strict=True
+        ):
+            place = folder / "decks" / f"chip_{chip:04d}"
+            lines = layer_lines(sample[k], layer, array)
+            stairs = _staircases(design, part, k, driven, lines)
+            jobs += _write(
+                place, k, layer, sample[k], stairs, lines, process, work.timeout_s
+            )
+        rows = work.finish(
+            run_columns, jobs, kept, before=len(decks), total=sum(per_layer)
+        )
+        told = np.concatenate([row["counts"] for row in rows])
+        counts = told.reshape(len(samples), len(wanted), -1)
+        found.append(counts)
+        before = list(counts)
+        owners = np.repeat(list(chips), len(rows) // len(samples)).tolist()
+        decks += [
+            row | {"chip": chip, "layer": k}
+            for chip, row in zip(owners, rows, strict=True)
+        ]
+    rows, comparisons = _judge(design, exact, codes, labels, wanted, chips, found)
+    return ColumnVerification(
+        metrics=_metrics(design, comparisons, rows, decks, array),
+        rows=rows,
+        comparisons=comparisons,
+        decks=decks,
+    )
+
+
+def _kept(job: ColumnJob, ngspice: NgspiceInfo) -> dict[str, Any] | None:
+    row = kept_row(job, ColumnRow, ngspice)
+    return asdict(row) if row and len(row.counts) == job.n else None
+
+
+def _staircases(
+    design: NetworkDesign,
+    chip: tuple[ChipLayer, ...],
+    k: int,
+    codes: Integer[np.ndarray, "images inputs"],
+    lines: SensedLines,
+) -> Float[np.ndarray, "images outputs slots"]:
+    """[V] Every bit line of layer k above v_cm, from the resistors' own transfer."""
+    transfer = jnp.asarray(lines.transfer, jnp.float32)
+    constant_codes = design.network.config.constant_codes
+    stairs = sensed(
+        with_constants(jnp.asarray(codes, jnp.float32), constant_codes),
+        signed_transfer(transfer),
+        design.circuit.v_read,
+        chip[k].params,
+        excess_before(design, chip, k),
+    )
+    return np.asarray(stairs, np.float64)
+
+
+def _write(place, k, layer, sample, stairs, lines, process, timeout_s):
+    """Decks of one chip's layer, images then neurons, and their jobs."""
+    (place / "runs").mkdir(parents=True, exist_ok=True)
+    n_images, n_outputs, slots = stairs.shape
+    stairs = stairs.reshape(-1, slots)
+    neuron = np.tile(np.arange(n_outputs), n_images)
+    shifts = [
+        dict(zip(layer.neuron.mismatched, map(float, row), strict=True))
+        for row in np.asarray(sample.delvto)
+    ]
+    for start in range(0, len(stairs), PER_DECK):
+        some = slice(start, start + PER_DECK)
+        deck = place / f"layer_{k}_from_{start:06d}.cir"
+        text, t_pulse, t_stop = column_deck(
+            layer.neuron,
+            stairs[some],
+            [shifts[j] for j in neuron[some]],
+            process=process,
+            r_lines=lines.resistance[neuron[some]],
+        )
+        write_whole(deck, text)
+        yield ColumnJob(
+            deck=deck,
+            timeout_s=timeout_s,
+            config=layer.neuron,
+            n=len(stairs[some]),
+            t_pulse=t_pulse,
+            t_stop=t_stop,
+        )
+
+
+def _judge(design, exact, codes, labels, wanted, chips, found):
+    """Rows and comparisons, chips then images."""
+    rows, comparisons = [], []
+    for n, (chip, part) in enumerate(zip(chips, exact, strict=True)):
+        alone = end_to_end(design, part, codes[wanted])
+        for m, image in enumerate(wanted):
+            layers = [counts[n, m] for counts in found]
+            comparisons.append(compare_layers(design, part, codes[image], layers))
+            rows.append(
+                {
+                    "chip": int(chip),
+                    "image": int(image),
+                    "label": int(labels[image]),
+                    "winner_spice": list(last_to_cross(layers[-1])),
+                    "winner_surrogate": list(last_to_cross(alone[m])),
+                    "counts": layers[-1].tolist(),
+                    "counts_surrogate": alone[m].tolist(),
+                }
+            )
+    return rows, comparisons
+
+
+def _metrics(design, comparisons, rows, decks, array) -> dict[str, Any]:
+    winners = [(r["winner_spice"], r["winner_surrogate"], [r["label"]]) for r in rows]
+    n = sum(len(deck["counts"]) for deck in decks)
+    cpu_s = sum(deck["cpu_s"] for deck in decks) / n
+    return {
+        "tier": "column",
+        "array": array,
+        "n_images": len({row["image"] for row in rows}),
+        "n_chips": len({row["chip"] for row in rows}),
+        "n_cells": design.network.n_cells,
+        "n_conversions": n,
+        **agreement(comparisons),
+        "winner_equal": float(np.mean([s == t for s, t, _ in winners])),
+        "n_ties": sum(len(s) > 1 for s, _, _ in winners),
+        "accuracy_spice": float(np.mean([s == y for s, _, y in winners])),
+        "accuracy_surrogate": float(np.mean([t == y for _, t, y in winners])),
+        "cpu_s_per_conversion": cpu_s,
+        "conversions_per_core_hour": 3600 / cpu_s,
+        "rss_bytes": max(deck["rss_bytes"] for deck in decks),
+        "simulator": decks[0]["simulator"],
+        "solver": decks[0]["solver"],
+        "worst_neurons": worst_neurons(comparisons),
+        "ideal": list(IDEAL),
+    }

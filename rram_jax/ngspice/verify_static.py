@@ -1,0 +1,266 @@
+"""Tier `static`: bit-line voltages in ngspice beside the surrogate's exact transfer.
+
+Every layer on its own, on the very same sampled cells, for the codes of images: behind
+the first layer those that the surrogate has there. A pattern is one slot of one image:
+which pairs of rows are driven in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.program import sample_chip
+from rram_jax.chip.surrogate import bit_lines, with_constants
+from rram_jax.circuit.config import tile_grid
+from rram_jax.circuit.encode import SLOTS
+from rram_jax.ngspice.compare import codes_before, exact_chip
+from rram_jax.ngspice.deck import array_form
+from rram_jax.ngspice.job import kept_row, write_whole
+from rram_jax.ngspice.runner import ngspice_info
+from rram_jax.ngspice.static import StaticJob, StaticRow, run_static, static_deck
+from rram_jax.ngspice.workplace import Workplace
+from rram_jax.types import Bool, Float, Int, Integer
+
+BAR = 1e-3
+"""[-] Largest error of a bit line that is let pass, as a share of the full scale."""
+
+IMAGES_A_DECK = 50
+"""[-] Images that one sweep holds at most."""
+
+IDEAL = (
+    "row drivers are resistors, the same in ngspice and surrogate",
+    "the reference voltages v_cm, v_cm + v_read and v_cm - v_read",
+    "bit lines at rest: no pulse edges, no neuron behind them",
+    "cells are resistors: no access transistor, no word line",
+)
+"""What this tier does not look at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaticPart:
+    """One sweep: some images on one column of tiles of a chip's layer."""
+
+    chip: int
+    layer: int
+    col_tile: int
+
+    image: Int[np.ndarray, " patterns"]
+    """[-] Image of each pattern."""
+
+    slot: Int[np.ndarray, " patterns"]
+    """[-] Its slot."""
+
+    output: Int[np.ndarray, " outputs"]
+    """[-] The layer's outputs that these columns make."""
+
+    surrogate: Float[np.ndarray, "patterns outputs"]
+    """[V] Bit lines above v_cm."""
+
+    v_full: float
+    """[V] The layer's full scale."""
+
+    def errors(self, row: dict[str, Any]) -> Float[np.ndarray, "patterns outputs"]:
+        """[-] What ngspice's row has more than the surrogate, over the full scale."""
+        return (np.asarray(row["volts"]) - self.surrogate) / self.v_full
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaticVerification:
+    """What the tier found."""
+
+    metrics: dict[str, Any]
+    """The numbers, under the documented keys."""
+
+    parts: list[StaticPart]
+    rows: list[dict[str, Any]]
+    """`StaticRow` of each part."""
+
+
+def slot_patterns(
+    codes: Float[np.ndarray, "images pairs"],
+) -> tuple[
+    Bool[np.ndarray, "patterns pairs"],
+    Int[np.ndarray, " patterns"],
+    Int[np.ndarray, " patterns"],
+]:
+    """Which pairs are driven, image by image and slot by slot, each pattern once.
+
+    Returns:
+        The patterns, and the image and slot that each was first seen in.
+    """
+    driven = codes[:, None] > np.arange(SLOTS)[:, None]
+    driven = driven.reshape(-1, codes.shape[1])
+    first = list(
+        {row.tobytes(): k for k, row in reversed([*enumerate(driven)])}.values()
+    )
+    index = np.array(sorted(first))
+    return driven[index], index // SLOTS, index % SLOTS
+
+
+def verify_static(
+    design: NetworkDesign,
+    codes: Integer[np.ndarray, "images inputs"],
+    images: Sequence[int],
+    folder: Path,
+    *,
+    seed: int = 0,
+    chips: Sequence[int] = (0,),
+    array: str = "multiport",
+    mismatch: bool = True,
+    work: Workplace | None = None,
+) -> StaticVerification:
+    """Sweep images over every layer of some chips and compare with the surrogate.
+
+    Args:
+        design: The network's circuit.
+        codes: Input codes of the whole set.
+        images: Which of them are taken.
+        folder: Decks and rows; made where it is missing.
+        seed: Makes the chips, as in the surrogate.
+        chips: Which chips.
+        array: How arrays are written (`deck.ARRAYS`).
+        mismatch: False for the codes of neurons without threshold shifts.
+        work: How decks are run.
+
+    Raises:
+        Stopped: `work.stop` was set (`farm.Stopped`); finished decks are kept.
+        NgspiceError: A deck failed; its folder is kept and named.
+        InputError: ngspice is missing, or the design cannot be written as a deck.
+    """
+    ngspice, work = ngspice_info(), work or Workplace()
+    found = [
+        part
+        for chip in chips
+        for part in _decks(
+            design,
+            codes,
+            images,
+            folder / "decks" / f"chip_{chip:04d}",
+            chip=chip,
+            sample=sample_chip(seed, chip, design, mismatch=mismatch),
+            array=array,
+            timeout_s=work.timeout_s,
+        )
+    ]
+    parts, jobs = [part for part, _ in found], [job for _, job in found]
+    kept = partial(_kept, ngspice=ngspice)
+    rows = work.finish(run_static, jobs, kept)
+    return StaticVerification(
+        metrics=_metrics(design, parts, rows, array, images, chips),
+        parts=parts,
+        rows=rows,
+    )
+
+
+def _kept(job: StaticJob, ngspice) -> dict[str, Any] | None:
+    row = kept_row(job, StaticRow, ngspice)
+    shape = (job.n_patterns, job.n_outputs)
+    if row is None or {(len(row.volts), len(v)) for v in row.volts} != {shape}:
+        return None
+    return asdict(row)
+
+
+def _decks(design, codes, images, place, *, chip, sample, array, timeout_s):
+    """(part, job) of every sweep on a chip; the decks are written."""
+    (place / "runs").mkdir(parents=True, exist_ok=True)
+    exact, write = exact_chip(design, sample), array_form(array)
+    v_cm = design.layers[0].neuron.technology.v_cm
+    constant_codes = design.network.config.constant_codes
+    wanted = np.asarray(images)
+    for k, before in enumerate(codes_before(design, exact, codes[wanted])):
+        layer, transfer = design.layers[k], exact[k].transfer
+        resistance = np.asarray(sample[k].resistance, np.float64)
+        pairs = with_constants(jnp.asarray(before, jnp.float32), constant_codes)
+        lines = np.asarray(bit_lines(pairs, transfer, design.circuit.v_read))
+        pairs = np.asarray(pairs)
+        c = layer.layer.columns_per_output
+        for q, cols in enumerate(_column_runs(layer)):
+            resistors = write(resistance[:, cols.start : cols.stop], layer.tile, c)
+            outputs = np.arange(cols.start // c, cols.stop // c)
+            for start in range(0, len(wanted), IMAGES_A_DECK):
+                some = slice(start, start + IMAGES_A_DECK)
+                patterns, image, slot = slot_patterns(pairs[some])
+                deck = place / f"layer_{k}_columns_{q:02d}_from_{start:05d}.cir"
+                text = static_deck(
+                    resistors,
+                    patterns,
+                    len(outputs),
+                    r_driver=(layer.tile.r_driver_pos, layer.tile.r_driver_neg),
+                    v_cm=v_cm,
+                    v_read=design.circuit.v_read,
+                )
+                write_whole(deck, text)
+                part = StaticPart(
+                    chip=chip,
+                    layer=k,
+                    col_tile=q,
+                    image=wanted[some][image],
+                    slot=slot,
+                    output=outputs,
+                    surrogate=lines[some][image[:, None], outputs, slot[:, None]],
+                    v_full=layer.neuron.v_full,
+                )
+                yield (
+                    part,
+                    StaticJob(
+                        deck=deck,
+                        timeout_s=timeout_s,
+                        n_patterns=len(patterns),
+                        n_outputs=len(outputs),
+                        v_cm=v_cm,
+                    ),
+                )
+
+
+def _column_runs(layer: LayerDesign) -> tuple[range, ...]:
+    """Columns of each column of tiles, which have drivers of their own."""
+    rows, cols = layer.is_lrs.shape
+    grid = tile_grid((rows, cols), layer.layer.columns_per_output, layer.tile)
+    return grid.col_runs
+
+
+def _metrics(design, parts, rows, array, images, chips) -> dict[str, Any]:
+    errors = [part.errors(row) for part, row in zip(parts, rows, strict=True)]
+    layers = []
+    for k, layer in enumerate(design.layers):
+        own = [n for n, part in enumerate(parts) if part.layer == k]
+        all_errors = np.concatenate([errors[n].ravel() for n in own])
+        patterns = sum(len(parts[n].image) for n in own if parts[n].col_tile == 0)
+        layers.append(
+            {
+                "layer": k,
+                "v_full": layer.neuron.v_full,
+                "n_patterns": patterns,
+                "n_voltages": all_errors.size,
+                "error_max": float(np.abs(all_errors).max()),
+                "error_rms": float(np.sqrt(np.mean(all_errors**2))),
+                "cpu_s_per_pattern": sum(rows[n]["cpu_s"] for n in own) / patterns,
+            }
+        )
+    worst = max(layer["error_max"] for layer in layers)
+    total = sum(layer["n_voltages"] for layer in layers)
+    square = sum(x["error_rms"] ** 2 * x["n_voltages"] for x in layers) / total
+    return {
+        "tier": "static",
+        "array": array,
+        "n_images": len(images),
+        "n_chips": len(chips),
+        "n_cells": design.network.n_cells,
+        "n_patterns": sum(layer["n_patterns"] for layer in layers),
+        "n_voltages": total,
+        "error_max": worst,
+        "error_rms": float(np.sqrt(square)),
+        "bar": BAR,
+        "within_bar": worst <= BAR,
+        "layers": layers,
+        "rss_bytes": max(row["rss_bytes"] for row in rows),
+        "simulator": rows[0]["simulator"],
+        "solver": rows[0]["solver"],
+        "ideal": list(IDEAL),
+    }
