@@ -4,7 +4,7 @@ Nothing here needs jax, so that `--help` is there at once.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -296,6 +296,18 @@ class VerifyCommand(ExportCommand):
 
     json: Path | None = None
     """File that gets the result as JSON."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        usual = {f.name: f.default for f in fields(self)}
+        given = [
+            n for n in ("cmos", "corner", "temperature") if getattr(self, n) != usual[n]
+        ]
+        if self.tier == "static" and given:
+            raise InputError(
+                f"Bit lines at rest have no transistors: leave out {', '.join(given)}"
+                " with tier = static."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

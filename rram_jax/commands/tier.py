@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.decks import DeckRequest
 from rram_jax.ngspice.workplace import Workplace
 
 
+@runtime_checkable
 class HasMetrics(Protocol):
     """What every tier finds."""
 

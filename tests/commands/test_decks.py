@@ -1,7 +1,11 @@
+import csv
+import json
+
 import pytest
 
 from rram_jax.chip.config import ProgrammingConfig
-from rram_jax.commands.config import ExportCommand
+from rram_jax.cli import main
+from rram_jax.commands.config import ExportCommand, VerifyCommand
 from rram_jax.commands.decks import read_request
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
@@ -52,3 +56,30 @@ def test_decks_are_of_chips_as_they_are_programmed(checkpoint):
     assert request.design.device.band_lrs == 0.2
     assert request.asked["programming"]["verify_share"] == 0.05
     assert request.asked["device_card"]["band_lrs"] == 0.2
+
+
+def test_transistors_are_not_chosen_where_there_are_none(checkpoint):
+    with pytest.raises(InputError, match="leave out corner, temperature") as caught:
+        VerifyCommand(
+            checkpoint=checkpoint, tier="static", corner="ss", temperature=85.0
+        )
+    assert is_one_sentence(caught.value)
+
+
+@pytest.mark.ngspice
+def test_bit_lines_are_verified_by_one_command(checkpoint, tmp_path, capsys):
+    asked = ["verify", str(checkpoint), "--tier", "static", "--images", "2"]
+    out, json_file = tmp_path / "out", tmp_path / "found.json"
+    assert main([*asked, "--out", str(out), "--json", str(json_file)]) == 0
+    found = json.loads(json_file.read_text())
+    assert (found["tier"], found["n_images"]) == ("static", 2)
+    assert 0 < found["error_max"] < 1e-3
+    assert found["within_bar"]
+    with (out / "voltages.csv").open() as file:
+        volts = [
+            (float(row["spice_v"]), float(row["surrogate_v"]))
+            for row in csv.DictReader(file)
+        ]
+    assert len(volts) == found["n_voltages"]
+    assert max(abs(a) for a, _ in volts) > 1e-3
+    assert "Results:" in capsys.readouterr().out
