@@ -107,6 +107,7 @@ def test_wrong_drivers_are_found(design, tmp_path, monkeypatch):
 
 
 @pytest.mark.ngspice
+@pytest.mark.slow  # the same bookkeeping as of whole networks, in test_deck.py
 def test_sweeps_that_stand_are_not_run_again(design, tmp_path):
     def verified(started, rows):
         work = Workplace(

@@ -4,7 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from rram_jax.commands import verify
+from rram_jax.commands import verified_codes
 from rram_jax.errors import InputError
 from rram_jax.report import runs
 from rram_jax.report.runs import check_points, read_trained, read_verified, read_waves
@@ -26,8 +26,8 @@ def folder(tmp_path):
 
 
 def test_the_columns_are_those_that_verify_writes():
-    assert runs.CODES == verify.CODES
-    assert set(runs.RESULTS) <= {*verify.RESULTS, "deck_sha256"}
+    assert runs.CODES == verified_codes.CODES
+    assert set(runs.RESULTS) <= {*verified_codes.RESULTS, "deck_sha256"}
 
 
 def test_a_verification_is_read_as_it_was_written(folder):
