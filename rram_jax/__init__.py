@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from rram_jax.neuron.model import crossing as crossing
     from rram_jax.ngspice.export import export as export
     from rram_jax.ngspice.verify import verify as verify
+    from rram_jax.ngspice.workplace import Workplace as Workplace
     from rram_jax.qnn.config import TrainConfig as TrainConfig
     from rram_jax.qnn.train import train as train
     from rram_jax.qnn.trained import TrainedNetwork as TrainedNetwork
@@ -82,6 +83,7 @@ _HOME = {
     "TileConfig": "circuit.config",
     "TrainConfig": "qnn.config",
     "TrainedNetwork": "qnn.trained",
+    "Workplace": "ngspice.workplace",
     "apply_pulse": "device.pulse",
     "at_reset": "device.reset",
     "attenuation_map": "circuit.attenuation",

@@ -38,3 +38,13 @@ class Tier(Generic[Found]):
 
     show: Callable[[Path], None]
     """Prints the table of a finished run."""
+
+
+def chips_of(config: VerifyCommand) -> dict[str, Any]:
+    """Which chips are simulated and how they are written: arguments of every tier."""
+    return {
+        "seed": config.seed,
+        "chips": range(config.chips),
+        "array": config.array,
+        "mismatch": config.mismatch,
+    }

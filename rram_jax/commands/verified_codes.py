@@ -5,11 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from rram_jax.ngspice.compare import LayerComparison
+from rram_jax.report.runs import CODES
 from rram_jax.run_folder import write_table
-
-CODES = ("chip", "image", "layer", "neuron", "spice", "surrogate", "position")
-"""Columns of codes.csv: what ngspice gave, what the surrogate said of ngspice's codes
-of the layer before, and the crossing that it computed, in slots."""
 
 RESULTS = (
     "chip",

@@ -21,7 +21,7 @@ from rram_jax.commands.terminal import (
     say_resumed,
     show_table,
 )
-from rram_jax.commands.tier import HasMetrics, Tier
+from rram_jax.commands.tier import HasMetrics, Tier, chips_of
 from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.commands.verify_columns import COLUMN
 from rram_jax.commands.verify_static import STATIC
@@ -125,17 +125,9 @@ def _simulate(
         request.labels,
         range(config.images),
         folder,
-        seed=config.seed,
-        chips=range(config.chips),
-        array=config.array,
-        mismatch=config.mismatch,
+        **chips_of(config),
         watch=(0, _choose_neuron(config, request)),
-        workers=work.workers,
-        timeout_s=work.timeout_s,
-        on_start=work.on_start,
-        on_row=work.on_row,
-        stop=work.stop,
-        slots=work.slots,
+        work=work,
         process=request.process,
     )
 

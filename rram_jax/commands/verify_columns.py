@@ -6,7 +6,7 @@ from typing import Any
 from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.decks import DeckRequest
 from rram_jax.commands.terminal import say, show_table
-from rram_jax.commands.tier import Tier
+from rram_jax.commands.tier import Tier, chips_of
 from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.ngspice.verify_columns import ColumnVerification, verify_columns
 from rram_jax.ngspice.workplace import Workplace
@@ -25,10 +25,7 @@ def _simulate(
         request.labels,
         range(config.images),
         folder,
-        seed=config.seed,
-        chips=range(config.chips),
-        array=config.array,
-        mismatch=config.mismatch,
+        **chips_of(config),
         work=work,
         process=request.process,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.decks import DeckRequest
 from rram_jax.commands.terminal import say, show_table
-from rram_jax.commands.tier import Tier
+from rram_jax.commands.tier import Tier, chips_of
 from rram_jax.ngspice.verify_static import StaticVerification, verify_static
 from rram_jax.ngspice.workplace import Workplace
 from rram_jax.run_folder import read_metrics, write_table
@@ -39,10 +39,7 @@ def _simulate(
         request.codes,
         range(config.images),
         folder,
-        seed=config.seed,
-        chips=range(config.chips),
-        array=config.array,
-        mismatch=config.mismatch,
+        **chips_of(config),
         work=work,
     )
 

@@ -1,9 +1,7 @@
 """Full-circuit verification: decks run, decoded and set beside the surrogate."""
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +52,7 @@ def verify(
     array: str = "multiport",
     mismatch: bool = True,
     watch: tuple[int, int] | None = None,
-    workers: int | None = None,
-    timeout_s: float = 7200.0,
-    on_start: Callable[[int, int], None] = lambda done, total: None,
-    on_row: Callable[[dict[str, Any]], None] = lambda row: None,
-    stop: threading.Event | None = None,
-    slots: Semaphore | None = None,
+    work: Workplace | None = None,
     process: Process | None = None,
 ) -> Verification:
     """Simulate images on chips at transistor level and compare with the surrogate.
@@ -79,21 +72,17 @@ def verify(
         array: How arrays are written (`deck.ARRAYS`).
         mismatch: False for neurons without threshold shifts.
         watch: (layer, neuron) whose waveforms are kept for the first deck.
-        workers: ngspice processes at a time; None takes one a core.
-        timeout_s: [s] Wall time after which a deck has failed.
-        on_start: Called once with the decks that stood already, and all.
-        on_row: Called with each new row.
-        stop: Set from another thread, it ends the simulations.
-        slots: Shared with other threads' decks; one runs with each (`farm.run_jobs`).
+        work: How decks are run, and who is told.
         process: Of all transistors; our own card, typical, where None. The surrogate
             knows nothing of it: its neurons are those of the design's card.
 
     Raises:
-        Stopped: `stop` was set (`farm.Stopped`); finished decks are kept.
+        Stopped: `work.stop` was set (`farm.Stopped`); finished decks are kept.
         NgspiceError: A deck failed; its folder is kept and named.
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
     ngspice, decks = ngspice_info(), folder / "decks"
+    work = work or Workplace()
     manifest, plan = export(
         decks,
         design,
@@ -112,20 +101,12 @@ def verify(
             image=int(image),
             deck=decks / f"chip_{chip:04d}" / f"image_{image:05d}.cir",
             plan=plan,
-            timeout_s=timeout_s,
+            timeout_s=work.timeout_s,
             watch=watch,
             waves=folder / "waves.npz" if first and watch else None,
         )
         for first, (chip, image) in _pairs(chips, images)
     ]
-    work = Workplace(
-        workers=workers,
-        timeout_s=timeout_s,
-        on_start=on_start,
-        on_row=on_row,
-        stop=stop,
-        slots=slots,
-    )
     rows = work.finish(run_image, jobs, lambda job: read_row(job, ngspice))
     return _judge(design, codes, labels, rows, manifest)
 

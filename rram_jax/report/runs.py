@@ -20,7 +20,8 @@ from rram_jax.types import Float, Integer
 T = TypeVar("T")
 
 CODES = ("chip", "image", "layer", "neuron", "spice", "surrogate", "position")
-"""Columns of codes.csv."""
+"""Columns of codes.csv: what ngspice gave, what the surrogate said of ngspice's codes
+of the layer before, and the crossing that it computed, in slots."""
 
 RESULTS = (
     "chip",

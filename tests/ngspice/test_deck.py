@@ -16,6 +16,7 @@ from rram_jax.ngspice.job import BODY_NAME, DeckJob, DeckRow, write_whole
 from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
 from rram_jax.ngspice.runner import NgspiceInfo, run_deck
 from rram_jax.ngspice.verify import read_row, verify
+from rram_jax.ngspice.workplace import Workplace
 from tests.ngspice.networks import CODES, SIZES, random_design
 
 
@@ -211,9 +212,10 @@ def test_verify_resumes_from_finished_decks(design, tmp_path):
         seen.append(row["image"])
         raise KeyboardInterrupt
 
-    options = dict(seed=0, chips=[0], array="multiport", workers=1, watch=(0, 1))
+    options = dict(seed=0, chips=[0], array="multiport", watch=(0, 1))
+    work = Workplace(workers=1, on_row=stop)
     with pytest.raises(KeyboardInterrupt):
-        verify(design, CODES, labels, [0, 1], tmp_path, on_row=stop, **options)
+        verify(design, CODES, labels, [0, 1], tmp_path, work=work, **options)
     # The worker is stopped in the midst of the second deck.
     assert len(list(tmp_path.glob("decks/chip_0000/*.json"))) == len(seen) == 1
     left = tmp_path / "decks" / "chip_0000" / "runs" / "ngspice-of-a-killed-run"
@@ -225,8 +227,11 @@ def test_verify_resumes_from_finished_decks(design, tmp_path):
         labels,
         [0, 1],
         tmp_path,
-        on_start=lambda done, total: started.append((done, total)),
-        on_row=rows.append,
+        work=Workplace(
+            workers=1,
+            on_start=lambda done, total: started.append((done, total)),
+            on_row=rows.append,
+        ),
         **options,
     )
     assert not left.exists()

@@ -10,6 +10,7 @@ from rram_jax.report import runs
 from rram_jax.report.runs import check_points, read_trained, read_verified, read_waves
 from tests.helpers import is_one_sentence
 from tests.report.folders import (
+    CODES,
     DECKS,
     edit_json,
     make_curve,
@@ -26,7 +27,7 @@ def folder(tmp_path):
 
 
 def test_the_columns_are_those_that_verify_writes():
-    assert runs.CODES == verified_codes.CODES
+    assert runs.CODES == CODES  # the files of tests, written out
     assert set(runs.RESULTS) <= {*verified_codes.RESULTS, "deck_sha256"}
 
 
