@@ -97,7 +97,7 @@ def _right(config, sweep, card, data) -> np.ndarray:
         design = rj.design_network(network, device, config.design)
         evaluator = evaluator or ChipEvaluator(design, codes, data.validation_labels)
         of_chips = device.params(), design.circuit.v_read
-        right, *_ = evaluator(0, range(sweep.chips), *of_chips, design=design)
+        right = evaluator(0, range(sweep.chips), *of_chips, design=design).right
         found.append(right / len(codes))
     return np.array(found)
 

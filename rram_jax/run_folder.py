@@ -286,6 +286,7 @@ def _note_versions(path: Path, devices: Mapping[str, int] | None) -> tuple[str, 
         "python": platform.python_version(),
         "platform": platform.platform(),
         "git_commit": git_commit(Path(__file__).resolve().parent.parent),
+        "source_sha256": source_sha256(),
         **{name: _version(name) for name in PACKAGES},
     }
     if devices is not None:
@@ -310,6 +311,15 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def source_sha256() -> str:
+    """Digest of the package's Python files: a commit says nothing of changes to it."""
+    package, digest = Path(__file__).resolve().parent, hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(str(file.relative_to(package)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def git_commit(checkout: Path) -> str | None:

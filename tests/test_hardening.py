@@ -113,7 +113,10 @@ def test_every_method_has_its_runs():
         assert evaluate_command(config, method, 0, BENCH).checkpoint == train.out
         if method.references:  # the first is a conventional network
             assert not METHODS[method.references[0]].references
-            assert TRAININGS[method.references[0]].taught == training.taught
+            same = TRAININGS[METHODS[method.references[0]].training]
+            assert same.taught == training.taught
+            c = "columns_per_output"
+            assert same.network.get(c) == training.network.get(c)
         once = training.costly or method.costly
         assert len(seeds_of_method(config, method)) == (1 if once else 3)
         n_devices = 1 if method.costly else 4

@@ -43,7 +43,9 @@ def test_a_run_from_beginning_to_end(tmp_path):
         run.finish({"accuracy": 0.5})
     versions = json.loads((path / "versions.json").read_text())
     assert versions["python"] == sys.version.split()[0]
-    assert {"jax", "flax", "numpy", "rram_jax", "git_commit"} < set(versions)
+    assert {"jax", "flax", "numpy", "rram_jax", "git_commit", "source_sha256"} < set(
+        versions
+    )
     # Where the program lies is not told.
     program = Path(sys.argv[0]).name
     assert versions["command_line"] == shlex.join([program, *sys.argv[1:]])
@@ -253,6 +255,16 @@ def test_a_damaged_table_is_told(tmp_path, text):
     with pytest.raises(InputError, match="is damaged: remove it") as caught:
         read_numbers(tmp_path / "t.csv", ("k", "x"))
     assert is_one_sentence(caught.value)
+
+
+def test_code_that_changes_has_another_digest(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "__file__", str(tmp_path / "run_folder.py"))
+    (tmp_path / "a.py").write_text("x = 1")
+    first = run_folder.source_sha256()
+    (tmp_path / "notes.txt").write_text("no code")
+    assert run_folder.source_sha256() == first
+    (tmp_path / "a.py").write_text("x = 2")
+    assert run_folder.source_sha256() != first
 
 
 def test_the_commit_is_read_from_gits_files(tmp_path):

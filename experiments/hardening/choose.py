@@ -46,6 +46,7 @@ COLUMNS = ("candidate", *NETWORK, *TRAIN, "chips", "chip_seed", "images", *JUDGE
 
 _HARDENED: dict[str, Any] = {"sigma_lrs": 0.3}
 _TAUGHT: dict[str, Any] = {"teacher_weight": 0.8}
+_FAST: dict[str, Any] = {"learning_rate": 4e-3}
 _STRATEGIES = _TAUGHT | {"ternary": True, "trim": True}
 _BINARY = _TAUGHT | {"columns_per_output": 1, "augment": True}
 
@@ -78,20 +79,16 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "cvar-0.5": _HARDENED | {"spread": "cells", "draws": 4, "tail_weight": 0.5},
     "taught-conventional": _TAUGHT,
     "taught-conventional-augment": _TAUGHT | {"augment": True},
-    **{f"taught-{s:g}": _TAUGHT | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
-    "taught-conventional-fast": _TAUGHT | {"learning_rate": 4e-3},
+    "taught-conventional-fast": _TAUGHT | _FAST,
     "conventional-answers": {"teacher_weight": 1.0},
+    "taught-0.35": _TAUGHT | {"sigma_lrs": 0.35},
     "answers-0.35": {"teacher_weight": 1.0, "sigma_lrs": 0.35},
-    **{f"binary-{s:g}": _BINARY | {"sigma_lrs": s} for s in (0.3, 0.35, 0.4)},
-    **{
-        f"strategies{name}-{s:g}": _STRATEGIES | more | {"sigma_lrs": s}
-        for name, more in (
-            ("", {}),
-            ("-augment", {"augment": True}),
-            ("-fast", {"learning_rate": 4e-3}),
-        )
-        for s in (0.35, 0.4, 0.45, 0.5)
-    },
+    "binary-0.4": _BINARY | {"sigma_lrs": 0.4},
+    "strategies-0.45": _STRATEGIES | {"sigma_lrs": 0.45},
+    "strategies-augment-0.4": _STRATEGIES | {"augment": True, "sigma_lrs": 0.4},
+    "strategies-augment-0.5": _STRATEGIES | {"augment": True, "sigma_lrs": 0.5},
+    "strategies-fast-0.35": _STRATEGIES | _FAST | {"sigma_lrs": 0.35},
+    "strategies-fast-0.4": _STRATEGIES | _FAST | {"sigma_lrs": 0.4},
 }
 """Fields of `TrainConfig` and `NetworkConfig` that differ from the defaults; candidates
 with a `teacher_weight` need --teacher."""

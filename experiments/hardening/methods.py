@@ -34,6 +34,14 @@ class Training:
     network: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `NetworkConfig` that differ from its."""
 
+    family: str = "training"
+    """Panel of the figure."""
+
+    references: tuple[str, ...] = ("conventional", "hardened")
+    """Methods that gains are counted from: the conventional one with the same care (the
+    same teacher, as many columns an output), then the hardened one that it starts
+    from."""
+
     taught: bool = False
     """Whether it also learns a teacher's answers."""
 
@@ -68,10 +76,15 @@ _CELLS = _HARDENED | {"spread": "cells"}
 TRAININGS = {
     t.name: t
     for t in (
-        Training(name="conventional", about="trained without any spread"),
+        Training(
+            name="conventional",
+            about="trained without any spread",
+            references=(),
+        ),
         Training(
             name="hardened",
             about="noise of spread 0.3 on every sum",
+            references=("conventional",),
             settings=_HARDENED,
         ),
         Training(
@@ -101,28 +114,39 @@ TRAININGS = {
             about="noise of spread 0.3, and each batch's worst direction",
             settings=_HARDENED | {"worst_distance": 1.0},
         ),
-        Training(name="taught", about="conventional, with a teacher", taught=True),
+        Training(
+            name="taught",
+            about="conventional, with a teacher",
+            family="teacher",
+            references=(),
+            taught=True,
+        ),
         Training(
             name="hardened-taught",
             about="hardened, with a teacher",
+            family="teacher",
+            references=("taught", "hardened"),
             settings=_HARDENED,
             taught=True,
         ),
         Training(
             name="ternary",
             about="hardened, pairs may be off",
+            family="cells and columns",
             settings=_HARDENED,
             network={"ternary": True},
         ),
         Training(
             name="trim",
             about="hardened, trim pairs",
+            family="cells and columns",
             settings=_HARDENED,
             network={"trim": True},
         ),
         Training(
             name="ternary-trim",
             about="hardened, pairs may be off, trim pairs",
+            family="cells and columns",
             settings=_HARDENED,
             network={"ternary": True, "trim": True},
         ),
@@ -130,6 +154,8 @@ TRAININGS = {
             Training(
                 name=f"{name}redundancy-{k}",
                 about=f"{about}, {k} cells in parallel",
+                family="cells and columns",
+                references=("conventional",) if name else ("conventional", "hardened"),
                 settings=settings,
                 network={"redundancy": k},
                 costly=True,
@@ -143,11 +169,15 @@ TRAININGS = {
         Training(
             name="conventional-c1",
             about="conventional, one column an output: strictly binary",
+            family="strictly binary",
+            references=(),
             network={"columns_per_output": 1},
         ),
         Training(
             name="hardened-c1",
             about="hardened, one column an output: strictly binary",
+            family="strictly binary",
+            references=("conventional-c1",),
             settings=_HARDENED,
             network={"columns_per_output": 1},
         ),
@@ -155,6 +185,8 @@ TRAININGS = {
             name="together",
             about="hardened, with a teacher, pairs may be off, trim pairs, 2 cells in"
             " parallel",
+            family="teacher",
+            references=("taught", "hardened-taught"),
             settings=_HARDENED,
             network={"ternary": True, "trim": True, "redundancy": 2},
             taught=True,
@@ -163,45 +195,15 @@ TRAININGS = {
 }
 """By name. A network has the columns an output of `NetworkConfig` unless it says c1."""
 
-_REFERENCES = {
-    "conventional": (),
-    "taught": (),
-    "conventional-c1": (),
-    "hardened": ("conventional",),
-    "hardened-c1": ("conventional-c1",),
-    "hardened-taught": ("taught", "hardened"),
-    "together": ("taught", "hardened-taught"),
-    "conventional-redundancy-2": ("conventional",),
-    "conventional-redundancy-4": ("conventional",),
-}
-"""Of the others `conventional` and `hardened`: the same care is the same teacher and as
-many columns an output."""
-
-_FAMILY = {
-    "taught": "teacher",
-    "hardened-taught": "teacher",
-    "conventional-c1": "strictly binary",
-    "hardened-c1": "strictly binary",
-    "together": "teacher",
-    "ternary": "cells and columns",
-    "trim": "cells and columns",
-    "ternary-trim": "cells and columns",
-    "conventional-redundancy-2": "cells and columns",
-    "conventional-redundancy-4": "cells and columns",
-    "redundancy-2": "cells and columns",
-    "redundancy-4": "cells and columns",
-}
-"""Panels; of the rest "training"."""
-
 
 def _plain(training: Training) -> Method:
     name = training.name
     return Method(
         name=name,
         about=training.about,
-        family=_FAMILY.get(name, "training"),
+        family=training.family,
         training=name,
-        references=_REFERENCES.get(name, ("conventional", "hardened")),
+        references=training.references,
     )
 
 

@@ -102,9 +102,9 @@ def main(run: Environments) -> None:
     typical = None
     for (corner, temperature), here in zip(places, numbers, strict=True):
         design = elsewhere(trained.design, here, numbers[0])
-        right, *_ = evaluator(
+        right = evaluator(
             run.seed, range(run.chips), device.params(), 0.2, design=design
-        )
+        ).right
         accuracy = np.asarray(right) / len(labels)
         typical = accuracy if typical is None else typical
         table.add_row(

@@ -139,7 +139,7 @@ def count_right(settings: Scale) -> tuple[np.ndarray, int]:
     evaluator = ChipEvaluator(design, codes, labels, settings.circuit)
     chips = range(settings.first, settings.first + settings.chips)
     share = share_of_process(chips, jax.process_index(), jax.process_count())
-    right, *_ = evaluator(settings.seed, share, card.params(), settings.design.v_read)
+    right = evaluator(settings.seed, share, card.params(), settings.design.v_read).right
     return gather_shares(right, settings.chips), evaluator.n_images
 
 

@@ -63,5 +63,5 @@ def ideal_accuracy(
     design = design_network(network, nominal, circuit, wires=False)
     codes = input_codes(images, network.config.sizes[0])
     evaluator = ChipEvaluator(design, codes, labels, "ideal")
-    right, *_ = evaluator(0, [0], nominal.params(), design.circuit.v_read)
+    right = evaluator(0, [0], nominal.params(), design.circuit.v_read).right
     return float(right[0]) / len(labels)

@@ -86,9 +86,13 @@ def run_decks(
         bar.update(task, told="writing netlists")
         say_in_log(f"{label}: writing netlists.")
 
+        resumed = run.state == "resumed"
+
         def on_start(done: int, total: int):
-            if run.state == "resumed" and not bar.tasks[task].completed:
+            nonlocal resumed
+            if resumed:
                 say_resumed(run, f"with {done} of {total} decks done")
+                resumed = False
             bar.update(task, completed=done, total=total, told="ngspice runs")
             say_in_log(f"{label}: {done} of {total} done, ngspice runs.")
 

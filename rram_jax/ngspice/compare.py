@@ -1,6 +1,6 @@
 """The surrogate's answers beside ngspice's, on the same sampled devices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,6 +169,29 @@ def agreement(
         "counts_equal": float(np.mean(counts == 0)),
         "counts_within_1": float(np.mean(np.abs(counts) <= 1)),
         "lsb_histogram": {str(v): int(n) for v, n in zip(values, number, strict=True)},
+    }
+
+
+def judgement(
+    rows: Sequence[Mapping[str, Any]],
+    comparisons: Sequence[Sequence[LayerComparison]],
+) -> dict[str, Any]:
+    """Metrics of every tier that has neurons: `agreement`, and the winners of images.
+
+    Args:
+        rows: One an image: winners (several where outputs tie), and its label.
+        comparisons: The same, layer by layer.
+    """
+    answers = [
+        (list(row["winner_spice"]), list(row["winner_surrogate"]), [row["label"]])
+        for row in rows
+    ]
+    return agreement(comparisons) | {
+        "winner_equal": float(np.mean([s == t for s, t, _ in answers])),
+        "n_ties": sum(len(s) > 1 for s, _, _ in answers),
+        "accuracy_spice": float(np.mean([s == y for s, _, y in answers])),
+        "accuracy_surrogate": float(np.mean([t == y for _, t, y in answers])),
+        "worst_neurons": worst_neurons(comparisons),
     }
 
 

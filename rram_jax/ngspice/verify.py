@@ -12,12 +12,11 @@ from rram_jax.chip.program import sample_chip
 from rram_jax.neuron.cmos import Process
 from rram_jax.ngspice.compare import (
     LayerComparison,
-    agreement,
     compare_layers,
     end_to_end,
     exact_chip,
+    judgement,
     last_to_cross,
-    worst_neurons,
 )
 from rram_jax.ngspice.decode import DeckAnswer
 from rram_jax.ngspice.export import export
@@ -131,7 +130,7 @@ def answer_of(row: dict[str, Any]) -> DeckAnswer:
 
 
 def _judge(design, codes, labels, rows, manifest) -> Verification:
-    comparisons, winners = [], []
+    comparisons = []
     for chip in manifest["chips"]:
         sample = sample_chip(
             manifest["seed"], chip, design, mismatch=manifest["mismatch"]
@@ -144,12 +143,10 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
             layers = [*answer.codes, answer.counts]
             compared = compare_layers(design, exact, codes[row["image"]], layers)
             comparisons.append(compared)
-            spice = last_to_cross(np.asarray(answer.counts))
-            winners.append((spice, last_to_cross(counts), int(labels[row["image"]])))
             row |= {
-                "label": winners[-1][2],
-                "winner_spice": list(spice),
-                "winner_surrogate": list(winners[-1][1]),
+                "label": int(labels[row["image"]]),
+                "winner_spice": list(last_to_cross(np.asarray(answer.counts))),
+                "winner_surrogate": list(last_to_cross(counts)),
                 "counts_surrogate": counts.tolist(),
             }
     blocks = rows[0]["energy_j"].keys()
@@ -161,11 +158,7 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         "n_chips": len(manifest["chips"]),
         "n_mosfets": manifest["n_mosfets"],
         "n_cells": manifest["n_cells"],
-        **agreement(comparisons),
-        "winner_equal": float(np.mean([s == t for s, t, _ in winners])),
-        "n_ties": sum(len(s) > 1 for s, _, _ in winners),
-        "accuracy_spice": float(np.mean([s == (y,) for s, _, y in winners])),
-        "accuracy_surrogate": float(np.mean([t == (y,) for _, t, y in winners])),
+        **judgement(rows, comparisons),
         "energy_j": sum(by_block.values()),
         "energy_by_block_j": by_block,
         "array_from_regulator_j": float(np.mean([r["regulator_j"] for r in rows])),
@@ -179,7 +172,6 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         "rss_bytes": max(r["rss_bytes"] for r in rows),
         "simulator": rows[0]["simulator"],
         "solver": rows[0]["solver"],
-        "worst_neurons": worst_neurons(comparisons),
         "trim_pulses": sum(manifest["trim_pulses"].values()),
         "verified_mean": float(np.mean(list(manifest["verified"].values()))),
         "verify_pulses_mean": float(np.mean(list(manifest["verify_pulses"].values()))),

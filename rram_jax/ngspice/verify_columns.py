@@ -25,13 +25,12 @@ from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.column import ColumnJob, ColumnRow, run_columns
 from rram_jax.ngspice.compare import (
     LayerComparison,
-    agreement,
     compare_layers,
     end_to_end,
     exact_chip,
     excess_before,
+    judgement,
     last_to_cross,
-    worst_neurons,
 )
 from rram_jax.ngspice.deck import array_form
 from rram_jax.ngspice.job import kept_row, write_whole
@@ -250,7 +249,6 @@ def _judge(design, exact, codes, labels, wanted, chips, found):
 
 
 def _metrics(design, comparisons, rows, decks, array) -> dict[str, Any]:
-    winners = [(r["winner_spice"], r["winner_surrogate"], [r["label"]]) for r in rows]
     n = sum(len(deck["counts"]) for deck in decks)
     cpu_s = sum(deck["cpu_s"] for deck in decks) / n
     return {
@@ -260,16 +258,11 @@ def _metrics(design, comparisons, rows, decks, array) -> dict[str, Any]:
         "n_chips": len({row["chip"] for row in rows}),
         "n_cells": design.network.n_cells,
         "n_conversions": n,
-        **agreement(comparisons),
-        "winner_equal": float(np.mean([s == t for s, t, _ in winners])),
-        "n_ties": sum(len(s) > 1 for s, _, _ in winners),
-        "accuracy_spice": float(np.mean([s == y for s, _, y in winners])),
-        "accuracy_surrogate": float(np.mean([t == y for _, t, y in winners])),
+        **judgement(rows, comparisons),
         "cpu_s_per_conversion": cpu_s,
         "conversions_per_core_hour": 3600 / cpu_s,
         "rss_bytes": max(deck["rss_bytes"] for deck in decks),
         "simulator": decks[0]["simulator"],
         "solver": decks[0]["solver"],
-        "worst_neurons": worst_neurons(comparisons),
         "ideal": list(IDEAL),
     }

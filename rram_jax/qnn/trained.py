@@ -104,9 +104,9 @@ class TrainedNetwork:
         if evaluator is None:
             evaluator = ChipEvaluator(design, codes, labels, circuit)
             self._evaluators[circuit, images, programming] = evaluator
-        right, *_ = evaluator(
+        right = evaluator(
             seed, range(chips), device.params(), self.circuit.v_read, design=design
-        )
+        ).right
         return summarise(right / len(labels))
 
     @cached_property

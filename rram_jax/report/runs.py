@@ -94,6 +94,13 @@ class VerifiedConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tiered:
+    """metrics.json of `rram-jax verify`, whatever its tier."""
+
+    tier: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifiedMetrics:
     """metrics.json of `rram-jax verify`, as far as it is reported."""
 
@@ -240,8 +247,15 @@ def read_verified(path: Path) -> VerifiedRun:
     """Read a finished verification, but for its waveforms.
 
     Raises:
-        InputError: A file is missing or damaged.
+        InputError: A file is missing or damaged, or the run is of another tier than
+            `full`.
     """
+    tier = read_json(path / "metrics.json", Tiered).tier
+    if tier != "full":
+        raise InputError(
+            f"A report shows whole networks, and {path} is of tier {tier}: verify with"
+            " --tier full."
+        )
     run = VerifiedRun(
         path=path,
         config=read_json(path / "config.json", VerifiedConfig),

@@ -83,3 +83,22 @@ def test_bit_lines_are_verified_by_one_command(checkpoint, tmp_path, capsys):
     assert len(volts) == found["n_voltages"]
     assert max(abs(a) for a, _ in volts) > 1e-3
     assert "Results:" in capsys.readouterr().out
+
+
+@pytest.mark.ngspice
+def test_neurons_are_verified_by_one_command(checkpoint, tmp_path, capsys):
+    out = tmp_path / "out"
+    asked = ["verify", str(checkpoint), "--tier", "column", "--images", "1"]
+    assert main([*asked, "--no-mismatch", "--out", str(out)]) == 0
+    found = json.loads((out / "metrics.json").read_text())
+    rows = {}
+    for name in ("codes", "results", "decks"):
+        with (out / f"{name}.csv").open() as file:
+            rows[name] = list(csv.DictReader(file))
+    assert found["n_conversions"] == len(rows["codes"])
+    assert found["n_conversions"] == sum(int(row["n"]) for row in rows["decks"])
+    assert found["codes_within_1"] == 1.0
+    (image,) = rows["results"]
+    counts = [int(n) for n in image["counts_spice"].split()]
+    assert counts == [int(r["spice"]) for r in rows["codes"] if r["layer"] == "1"]
+    assert "time a conversion" in capsys.readouterr().out

@@ -139,6 +139,7 @@ def make_verified(folder: Path, array: str, decks=DECKS, dataset="mnist5k") -> P
 def _metrics(array, decks, dataset):
     codes = [s - t for d in decks for s, t in zip(d[2], d[3], strict=True)]
     return {
+        "tier": "full",
         "checkpoint": "demo/hardened",
         "network": "mlp-9-3-2",
         "dataset": dataset,

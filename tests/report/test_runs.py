@@ -126,3 +126,12 @@ def test_a_curve_is_sorted_and_checked():
 
 def test_the_decks_of_the_helper_are_uneven():
     assert DECKS[0][2] != DECKS[1][2]
+
+
+def test_a_report_is_of_whole_networks(folder):
+    edit_json(folder / "metrics.json", tier="static")
+    with pytest.raises(
+        InputError, match="of tier static: verify with --tier full"
+    ) as e:
+        read_verified(folder)
+    assert is_one_sentence(e.value)
