@@ -87,14 +87,14 @@ def test_a_stopped_run_goes_on_and_trains_nothing_again(tmp_path, capfd):
     (half / "metrics.json").unlink()
     head, *lines = (half / "chips.csv").read_text().splitlines()
     (half / "chips.csv").write_text("\n".join([head, *lines[:1]]) + "\n")
-    lost = config.network_folder("hardened-0.5", 0)
+    lost = config.network_folder("hardened", 0)
     lost.mkdir()
     (lost / "stray").touch()
-    again = Hardening(out=config.out, **TINY | {"only": (VERIFIED, "hardened-0.5")})
+    again = Hardening(out=config.out, **TINY | {"only": (VERIFIED, "hardened")})
     assert main(again) == 1
     told = " ".join(capfd.readouterr().out.split())
-    assert "train-hardened-0.5-s0 failed:" in told
-    assert "evaluate-hardened-0.5-s0-bench-r10 failed: train-hardened-0.5-s0" in told
+    assert "train-hardened-s0 failed:" in told
+    assert "evaluate-hardened-s0-bench-r10 failed: train-hardened-s0" in told
     after = states(config.out)
     kept = [path for path in before if "networks" in path.parts]
     assert len(kept) > 10
