@@ -230,6 +230,9 @@ class ExportCommand:
     images: int = 5
     """[-] The first so many test images."""
 
+    draw: bool = False
+    """Draw so many test images by the seed instead; more images hold the fewer ones."""
+
     chips: int = 1
     """[-] Chips; chip n of a seed is the one that `evaluate` draws."""
 

@@ -34,6 +34,9 @@ class DeckRequest:
     labels: np.ndarray
     """[images]"""
 
+    images: tuple[int, ...]
+    """[-] Which of them are taken."""
+
     asked: dict[str, Any]
     """For the run folder's config.json."""
 
@@ -89,5 +92,17 @@ def read_request(config: ExportCommand) -> DeckRequest:
         process=process,
         codes=input_codes(dataset.test_images, network.config.sizes[0]),
         labels=dataset.test_labels,
+        images=choose_images(config, len(dataset.test_labels)),
         asked=asked,
     )
+
+
+def choose_images(config: ExportCommand, total: int) -> tuple[int, ...]:
+    """The first of `total` images, or some that the seed draws: prefixes of one order.
+
+    Chips do not enter, so every network and chip of a seed has the same images.
+    """
+    if not config.draw:
+        return tuple(range(config.images))
+    order = np.random.default_rng(config.seed).permutation(total)
+    return tuple(order[: config.images].tolist())

@@ -26,7 +26,7 @@ def export(config: ExportCommand) -> Path:
                 out,
                 request.design,
                 request.codes,
-                range(config.images),
+                request.images,
                 seed=config.seed,
                 chips=range(config.chips),
                 array=config.array,

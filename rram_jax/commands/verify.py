@@ -127,7 +127,7 @@ def _simulate(
         request.design,
         request.codes,
         request.labels,
-        range(config.images),
+        request.images,
         folder,
         **chips_of(config),
         watch=(0, _choose_neuron(config, request)),

@@ -23,7 +23,7 @@ def _simulate(
         request.design,
         request.codes,
         request.labels,
-        range(config.images),
+        request.images,
         folder,
         **chips_of(config),
         work=work,

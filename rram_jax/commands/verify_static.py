@@ -37,7 +37,7 @@ def _simulate(
     return verify_static(
         request.design,
         request.codes,
-        range(config.images),
+        request.images,
         folder,
         **chips_of(config),
         work=work,
