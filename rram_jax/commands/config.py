@@ -223,9 +223,10 @@ class ExportCommand:
     t_reset: float | None = None
     """[s] Their width; by default the card's own."""
 
-    array: Literal["multiport", "cells"] = "multiport"
-    """cells: every cell and wire; multiport: each tile reduced exactly to its row
-    terminals and taps, several times faster."""
+    array: Literal["multiport", "shunted", "cells", "1t1r"] = "multiport"
+    """cells: every cell and wire; 1t1r: with an access transistor in each cell;
+    multiport: each tile reduced exactly to its row terminals and taps, several times
+    faster; shunted: the same without what couples its rows, faster still."""
 
     images: int = 5
     """[-] The first so many test images."""
@@ -306,10 +307,19 @@ class VerifyCommand(ExportCommand):
         given = [
             n for n in ("cmos", "corner", "temperature") if getattr(self, n) != usual[n]
         ]
-        if self.tier == "static" and given:
+        arrays = {
+            "static": ("multiport", "cells", "1t1r"),
+            "column": ("multiport", "cells"),
+        }
+        if self.array not in arrays.get(self.tier, (self.array,)):
+            raise InputError(
+                f"tier = {self.tier} takes array ="
+                f" {', '.join(arrays[self.tier])}; got {self.array}."
+            )
+        if self.tier == "static" and self.array != "1t1r" and given:
             raise InputError(
                 f"Bit lines at rest have no transistors: leave out {', '.join(given)}"
-                " with tier = static."
+                " with tier = static, or ask for array = 1t1r."
             )
 
 

@@ -41,6 +41,7 @@ def _simulate(
         folder,
         **chips_of(config),
         work=work,
+        process=request.process,
     )
 
 
@@ -81,7 +82,7 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def _show(out: Path) -> None:
-    metrics = read_metrics(out, network=str, layers=list, error_max=float, bar=float)
+    metrics = read_metrics(out, network=str, layers=list, bar_of=str, bar=float)
 
     def percent(share: float) -> str:
         return f"{100 * share:.2g} %"
@@ -105,7 +106,11 @@ def _show(out: Path) -> None:
         ),
     )
     verdict = "within" if metrics["within_bar"] else "BEYOND"
-    say(f"The largest error is {verdict} the bar of {percent(metrics['bar'])}.")
+    kind = {"error_max": "largest error", "error_rms": "error's rms"}
+    say(
+        f"The {kind[metrics['bar_of']]} is {verdict} the bar of"
+        f" {percent(metrics['bar'])}."
+    )
     say(f"Results: {out} (metrics.json, results.csv, voltages.csv, decks/).")
 
 

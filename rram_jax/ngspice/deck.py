@@ -6,7 +6,7 @@ inputs while its ramp still runs. Nodes carry their layer's number: `s1_3` is th
 node of output 3 of layer 1, `r0_12_1` row 12's terminal in column tile 1 of layer 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,10 @@ import numpy as np
 from rram_jax.chip.design import LayerDesign, NetworkDesign
 from rram_jax.chip.energy import column_tiles
 from rram_jax.chip.sample import LayerSample
-from rram_jax.circuit.config import TileConfig
-from rram_jax.circuit.wiring import Resistor, layer_resistors, multiport_resistors
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import T_OUT_ZERO
+from rram_jax.ngspice.array import access_of, array_lines
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
 from rram_jax.ngspice.drivers import (
@@ -42,26 +41,6 @@ from rram_jax.ngspice.phases import (
     phase_lines,
 )
 
-ArrayForm = Callable[[np.ndarray, TileConfig, int], list[Resistor]]
-"""From a layer's resistances [Ohm], tiles and columns an output to its resistors."""
-
-ARRAYS: dict[str, ArrayForm] = {
-    "cells": layer_resistors,
-    "multiport": multiport_resistors,
-}
-"""How an array is written: every cell and wire, or each tile reduced to its ports."""
-
-
-def array_form(name: str) -> ArrayForm:
-    """One of `ARRAYS`.
-
-    Raises:
-        InputError: There is no such form.
-    """
-    if name not in ARRAYS:
-        raise InputError(f"array must be one of {', '.join(ARRAYS)}; got {name!r}.")
-    return ARRAYS[name]
-
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkDeck:
@@ -70,6 +49,9 @@ class NetworkDeck:
     design: NetworkDesign
     body: str
     phases: tuple[PhaseText, ...]
+
+    swing: tuple[float, float] = (1.0, 1.0)
+    """[-] Of positive and negative rows over `v_read` (`access.AccessTransistor`)."""
 
     conversions: int = 1
     """[-] Images, one after the other."""
@@ -90,6 +72,7 @@ class NetworkDeck:
             neurons=tuple(layer.neuron for layer in layers),
             n_outputs=tuple(layer.layer.n_outputs for layer in layers),
             v_read=self.design.circuit.v_read,
+            swing=self.swing,
             t_pulse=tuple(phase.t_pulse for phase in self.phases),
             t_stop=self.t_stop,
             conversions=self.conversions,
@@ -154,7 +137,7 @@ def network_deck(
     Args:
         design: The network's circuit.
         chip: Cells and mismatch of every layer (`chip.program.sample_chip`).
-        array: One of `ARRAYS`.
+        array: One of `array.ARRAYS`.
         conversions: Images in a row, each behind an auto-zero of its own.
         process: Of all transistors; our own card, typical, where None.
 
@@ -162,11 +145,14 @@ def network_deck(
         InputError: No such array form, or a wire without resistance, which a netlist
             cannot have, or a process of another supply.
     """
-    write = array_form(array)
     process = process or default_process()
+    access = access_of(design, array, process)
     technology = design.layers[0].neuron.technology
     shared = shared_lines(process, technology)
-    parts = [shared, *_levels(design, technology), OPTIONS]
+    swing = access.swing if access else (1.0, 1.0)
+    parts = [shared, *_levels(design, technology, swing), OPTIONS]
+    if access:
+        parts.append(access.word_line)
     phases, t_period = _phases(design, conversions)
     t_start = T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
@@ -180,9 +166,17 @@ def network_deck(
         parts += [with_instances(str(c), process) for c in subcircuits]
         phase = phases[k]
         resistance = np.asarray(sample.resistance, np.float64)
-        resistors = write(resistance, layer.tile, layer.layer.columns_per_output)
+        lines = array_lines(
+            resistance,
+            layer.tile,
+            layer.layer.columns_per_output,
+            array,
+            access=access,
+            process=process,
+            tag=f"{k}_",
+        )
         bias = bias_instance(str(k), layer.neuron)
-        parts += [bias, phase.text, *_array(k, resistors)]
+        parts += [bias, phase.text, *lines]
         parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
         if k > 0:
             constant = [design.network.config.constant_codes] * conversions
@@ -192,6 +186,7 @@ def network_deck(
         design=design,
         body="\n".join(parts),
         phases=tuple(phases),
+        swing=swing,
         conversions=conversions,
         t_period=t_period,
     )
@@ -221,19 +216,10 @@ def _phases(design, conversions: int) -> tuple[list[PhaseText], float]:
     return of_layers(conversions, t_period), t_period
 
 
-def _levels(design, technology):
-    v_cm, v_read = technology.v_cm, design.circuit.v_read
-    return [f"Vvp vp 0 {v_cm + v_read:.9g}", f"Vvm vm 0 {v_cm - v_read:.9g}"]
-
-
-def _array(k: int, resistors: Sequence[Resistor]) -> list[str]:
-    def node(name):
-        return f"{name[0]}{k}_{name[1:]}"
-
-    return [
-        f"R{k}_{n} {node(part.a)} {node(part.b)} {part.r:.8g}"
-        for n, part in enumerate(resistors)
-    ]
+def _levels(design, technology, swing: tuple[float, float]):
+    v_cm = technology.v_cm
+    up, down = (x * design.circuit.v_read for x in swing)
+    return [f"Vvp vp 0 {v_cm + up:.9g}", f"Vvm vm 0 {v_cm - down:.9g}"]
 
 
 def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):

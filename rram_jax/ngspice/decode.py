@@ -40,6 +40,9 @@ class DeckPlan:
     t_stop: float
     """[s] End of the transient."""
 
+    swing: tuple[float, float] = (1.0, 1.0)
+    """[-] Swings of positive and negative rows over `v_read`."""
+
     conversions: int = 1
     """[-] Images, one after the other."""
 
@@ -55,7 +58,8 @@ class DeckPlan:
     def levels(self) -> dict[str, float]:
         """[V] Reference levels of the rows."""
         v_cm = self.technology.v_cm
-        return {"vp": v_cm + self.v_read, "vm": v_cm - self.v_read, "cm": v_cm}
+        up, down = (x * self.v_read for x in self.swing)
+        return {"vp": v_cm + up, "vm": v_cm - down, "cm": v_cm}
 
     @property
     def phases(self) -> list[str]:

@@ -13,6 +13,7 @@ from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import sample_chip
 from rram_jax.device.variability import count_clipped
 from rram_jax.neuron.cmos import Process, default_process
+from rram_jax.ngspice.array import IDEAL_CELLS
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
 from rram_jax.ngspice.job import BODY_NAME, write_whole
@@ -27,11 +28,11 @@ IDEAL = (
     "the pulses of the input codes ahead of their transistor buffers",
     "the counter that reads when an output comparator falls",
     "one image a deck: its auto-zero starts settled and is not counted",
-    "cells are resistors: no access transistor, no word line",
     "the test of the chip that trim pairs are chosen in, where a network has them",
     "the reading of all cells that selective write-verify chooses by",
 )
-"""What is ideal in every deck; all else is transistors, capacitors and resistors."""
+"""What is ideal in every deck, and what `array.IDEAL_CELLS` says; all else is
+transistors, capacitors and resistors."""
 
 
 def export(
@@ -60,7 +61,7 @@ def export(
         images: Which of them get a deck.
         seed: Makes the chips.
         chips: Which chips get decks.
-        array: How arrays are written (`deck.ARRAYS`).
+        array: How arrays are written (`array.ARRAYS`).
         mismatch: False for neurons without threshold shifts.
         watch: (layer, neuron) whose inner nodes are saved as well.
         process: Of all transistors; our own card, typical, where None.
@@ -119,7 +120,7 @@ def export(
         "verify_pulses": verify_pulses,
         "t_pulse_s": [phase.t_pulse for phase in deck.phases],
         "t_stop_s": deck.t_stop,
-        "ideal": list(IDEAL),
+        "ideal": [*IDEAL, *IDEAL_CELLS[array]],
         "sha256": files,
     }
     write_whole(folder / "manifest.json", json.dumps(manifest, indent=1))

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from rram_jax.circuit.wiring import Resistor
 from rram_jax.errors import NgspiceError
 from rram_jax.ngspice.job import (
     DeckFile,
@@ -26,6 +25,9 @@ from rram_jax.ngspice.runner import run_deck
 
 OPTIONS = ".option reltol=1e-6 vntol=1e-10 abstol=1e-15"
 """Bit lines move by a millionth of a volt where a code hangs on it."""
+
+TRANSISTOR_OPTIONS = ".option reltol=1e-6 vntol=1e-8 abstol=1e-12"
+"""BSIM4 has no operating point within tighter ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,36 +50,41 @@ class StaticRow(FinishedRow):
 
 
 def static_deck(
-    resistors: Sequence[Resistor],
+    array: Sequence[str],
     patterns: np.ndarray,
     n_outputs: int,
     *,
     r_driver: tuple[float, float],
     v_cm: float,
     v_read: float,
+    swing: tuple[float, float] = (1.0, 1.0),
+    options: str = OPTIONS,
 ) -> str:
     """Write the sweep.
 
     Args:
-        resistors: One column of tiles, from row terminals `r{i}_0` to sensed nodes
-            `s{o}` (`circuit.wiring`).
+        array: Netlist of one column of tiles, from row terminals `r{i}_0` to sensed
+            nodes `s{o}` (`deck.array_lines`), and of all that it needs.
         patterns: [patterns, pairs] Which pairs of rows are driven.
         n_outputs: [-] Sensed nodes.
         r_driver: [Ohm] Drivers of positive and negative rows; 0 for none.
         v_cm: [V] Of resting rows.
         v_read: [V] A driven pair's rows are so far above and below v_cm.
+        swing: [-] Of positive and negative rows over `v_read`.
+        options: How closely each pattern is solved.
     """
     lines = ["* bit lines, pattern by pattern", "Vidx idx 0 0"]
+    up, down = swing
     for i, driven in enumerate(patterns.T):
-        for row, swing, r in zip(
-            (2 * i, 2 * i + 1), (v_read, -v_read), r_driver, strict=True
+        for row, level, r in zip(
+            (2 * i, 2 * i + 1), (up * v_read, -down * v_read), r_driver, strict=True
         ):
             source = f"d{row}" if r else f"r{row}_0"
-            lines.append(f"Bd{row} {source} 0 V={_level(driven, v_cm, swing)}")
+            lines.append(f"Bd{row} {source} 0 V={_level(driven, v_cm, level)}")
             if r:
                 lines.append(f"Rd{row} d{row} r{row}_0 {r:.9g}")
-    lines += [f"R{n} {p.a} {p.b} {p.r:.9g}" for n, p in enumerate(resistors)]
-    lines += [OPTIONS, ".save " + " ".join(f"v(s{o})" for o in range(n_outputs))]
+    lines += array
+    lines += [options, ".save " + " ".join(f"v(s{o})" for o in range(n_outputs))]
     return "\n".join([*lines, f".dc Vidx 0 {len(patterns) - 1} 1", ".end\n"])
 
 

@@ -68,7 +68,7 @@ def verify(
             time may use it.
         seed: Makes the chips, cells and mismatch alike, as in the surrogate.
         chips: Which chips.
-        array: How arrays are written (`deck.ARRAYS`).
+        array: How arrays are written (`array.ARRAYS`).
         mismatch: False for neurons without threshold shifts.
         watch: (layer, neuron) whose waveforms are kept for the first deck.
         work: How decks are run, and who is told.

@@ -22,6 +22,7 @@ from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.pair import signed_transfer
 from rram_jax.circuit.wiring import SensedLines, sensed_lines
 from rram_jax.neuron.cmos import Process, default_process
+from rram_jax.ngspice.array import LINEAR, array_form
 from rram_jax.ngspice.column import ColumnJob, ColumnRow, run_columns
 from rram_jax.ngspice.compare import (
     LayerComparison,
@@ -32,7 +33,6 @@ from rram_jax.ngspice.compare import (
     judgement,
     last_to_cross,
 )
-from rram_jax.ngspice.deck import array_form
 from rram_jax.ngspice.job import kept_row, write_whole
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 from rram_jax.ngspice.testbench import column_deck
@@ -77,7 +77,7 @@ def layer_lines(sample: LayerSample, layer: LayerDesign, array: str) -> SensedLi
     """A layer's bit lines as equivalent sources, one column of tiles at a time."""
     resistance = np.asarray(sample.resistance, np.float64)
     rows, cols = resistance.shape
-    c, write = layer.layer.columns_per_output, array_form(array)
+    c, write = layer.layer.columns_per_output, array_form(array, LINEAR)
     grid = tile_grid((rows, cols), c, layer.tile)
     parts = [
         sensed_lines(
@@ -118,7 +118,7 @@ def verify_columns(
         folder: Decks and rows; made where it is missing.
         seed: Makes the chips, cells and mismatch alike, as in the surrogate.
         chips: Which chips.
-        array: Which resistors the equivalents are computed of (`deck.ARRAYS`).
+        array: Which resistors the equivalents are computed of (`array.LINEAR`).
         mismatch: False for neurons without threshold shifts.
         work: How decks are run.
         process: Of all transistors; our own card, typical, where None.

@@ -10,6 +10,7 @@ from rram_jax.circuit.wiring import (
     multiport_resistors,
     port_admittance,
     sensed_transfer,
+    shunted_resistors,
     tile_places,
 )
 from rram_jax.errors import InputError
@@ -106,6 +107,32 @@ def test_driver_currents_of_the_multiport_are_those_of_the_cells():
     assert abs(np.sum(currents)) < 1e-12  # all rows: what comes in goes out
 
 
+def test_shunts_stand_for_what_couples_rows():
+    resistance = _resistance()
+    ports = multiport_resistors(resistance, TILE, C)
+    parts = shunted_resistors(resistance, TILE, C)
+    rows = [p for p in parts if p.a[0] == p.b[0] == "r"]
+    # Of a tile's rows, those on one side of its tap couple: pairs 1 and 3.
+    assert {(p.a, p.b) for p in rows} == {
+        (f"r{i}_{q}", f"r{i + 1}_{q}") for i in (2, 6) for q in range(2)
+    }
+    # One pair driven: all it is coupled to rests at v_cm, as the shunts have it.
+    fixed = {f"d{i}": 0.2 * (1, -1)[i % 2] * (i // 2 == 1) for i in range(ROWS)}
+    answers = []
+    for some in (ports, parts):
+        # Rows without drivers' resistance stand where their sources are.
+        drivers = [Resistor(a, b, 1e-3) for a, b, _ in _drivers(some)]
+        node = solve_resistors([*some, *drivers], fixed | {"cm": 0.0})
+        currents = [(node[a] - node[b]) / 1e-3 for a, b, _ in drivers]
+        answers.append((currents, [node[f"s{o}"] for o in range(COLS // C)]))
+    (currents, sensed), (shunt_currents, shunt_sensed) = answers
+    np.testing.assert_allclose(shunt_sensed, sensed, rtol=1e-5)
+    driven = [k for k, (a, _, _) in enumerate(_drivers(ports)) if a in ("d2", "d3")]
+    assert driven
+    for k in driven:
+        assert shunt_currents[k] == pytest.approx(currents[k], rel=1e-5)
+
+
 def test_sensed_transfer_against_the_dense_matrix():
     parts = layer_resistors(_resistance(), TILE, C)
     transfer = sensed_transfer(parts, ROWS, COLS // C, (30.0, 50.0))
@@ -117,7 +144,9 @@ def test_sensed_transfer_against_the_dense_matrix():
         np.testing.assert_allclose(transfer[driven], sensed, rtol=1e-10)
 
 
-@pytest.mark.parametrize("reduce", [layer_resistors, multiport_resistors])
+@pytest.mark.parametrize(
+    "reduce", [layer_resistors, multiport_resistors, shunted_resistors]
+)
 def test_a_deck_can_be_written_from_it(reduce):
     # Plain finite numbers under names that a netlist takes.
     for a, b, r in reduce(_resistance(), TILE, C):

@@ -8,8 +8,9 @@ import pytest
 from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.config import TileConfig
 from rram_jax.errors import InputError
+from rram_jax.ngspice.array import ARRAYS
 from rram_jax.ngspice.compare import compare_layers, end_to_end, exact_chip
-from rram_jax.ngspice.deck import ARRAYS, network_deck
+from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import read_answer, read_answers
 from rram_jax.ngspice.export import export
 from rram_jax.ngspice.job import BODY_NAME, DeckJob, DeckRow, write_whole

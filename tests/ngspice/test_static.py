@@ -3,10 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from rram_jax.circuit.wiring import Resistor
 from rram_jax.errors import InputError, NgspiceError
 from rram_jax.ngspice import verify_static as module
-from rram_jax.ngspice.deck import ARRAYS
+from rram_jax.ngspice.array import LINEAR
 from rram_jax.ngspice.static import StaticJob, run_static, static_deck
 from rram_jax.ngspice.verify_static import slot_patterns, verify_static
 from rram_jax.ngspice.workplace import Workplace
@@ -34,12 +33,7 @@ def test_patterns_by_hand():
 
 def _job(tmp_path, n_patterns):
     """Two pairs of rows on one output, some behind drivers, by hand."""
-    parts = [
-        Resistor("r0_0", "s0", 10.0),
-        Resistor("r1_0", "s0", 30.0),
-        Resistor("r2_0", "s0", 25.0),
-        Resistor("r3_0", "s0", 75.0),
-    ]
+    parts = [f"R{n} r{n}_0 s0 {r}" for n, r in enumerate((10, 30, 25, 75))]
     patterns = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [1, 1]], bool)
     text = static_deck(parts, patterns, 1, r_driver=(5.0, 0.0), v_cm=0.4, v_read=0.2)
     deck = tmp_path / "sweep.cir"
@@ -78,7 +72,7 @@ def test_bit_lines_are_the_surrogates(design, tmp_path):
             array=array,
             work=Workplace(workers=1),
         )
-        for array in ARRAYS
+        for array in LINEAR
     }
     for array, one in found.items():
         metrics = one.metrics
