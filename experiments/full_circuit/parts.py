@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rram_jax.commands.config import VerifyCommand
+from rram_jax.errors import InputError
 
 SMALL, LARGE = "mlp-144-64-10", "mlp-400-256-10"
 
@@ -34,6 +35,9 @@ class FullCircuit:
 
     data_dir: Path | None = None
     """Folder of data sets; by default what RRAM_JAX_DATA names."""
+
+    only: tuple[str, ...] = ()
+    """Names of the parts that are done now, such as full-hardened; by default all."""
 
     workers: int | None = None
     """[-] ngspice processes at a time; by default one a core."""
@@ -75,3 +79,17 @@ def plan_parts(config: FullCircuit) -> dict[str, VerifyCommand]:
             hardened[1], "column-large", tier="column", images=config.large_images
         ),
     }
+
+
+def chosen_parts(config: FullCircuit) -> dict[str, VerifyCommand]:
+    """The parts that are asked for.
+
+    Raises:
+        InputError: One of them does not exist.
+    """
+    parts = plan_parts(config)
+    if unknown := [name for name in config.only if name not in parts]:
+        raise InputError(
+            f"There is no part {unknown[0]!r}; the parts are {', '.join(parts)}."
+        )
+    return {name: parts[name] for name in config.only or parts}
