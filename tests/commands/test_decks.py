@@ -66,6 +66,33 @@ def test_transistors_are_not_chosen_where_there_are_none(checkpoint):
     assert is_one_sentence(caught.value)
 
 
+def test_tiers_take_the_arrays_that_they_are_exact_for(checkpoint):
+    for tier, array in (
+        ("static", "shunted"),
+        ("column", "shunted"),
+        ("column", "1t1r"),
+    ):
+        with pytest.raises(InputError, match=f"tier = {tier} takes array") as error:
+            VerifyCommand(checkpoint=checkpoint, tier=tier, array=array)
+        assert is_one_sentence(error.value)
+    # Access transistors are transistors: they have a corner.
+    VerifyCommand(checkpoint=checkpoint, tier="static", array="1t1r", corner="ss")
+    VerifyCommand(checkpoint=checkpoint, array="shunted")
+
+
+def test_images_are_drawn_by_the_seed(checkpoint):
+    def drawn(**settings):
+        config = ExportCommand(checkpoint=checkpoint, data="mnist5k", **settings)
+        return read_request(config).images
+
+    assert drawn(images=3) == (0, 1, 2)
+    few, many = drawn(images=3, draw=True), drawn(images=40, draw=True)
+    assert many[:3] == few
+    assert len(set(many)) == 40
+    assert max(many) > 40
+    assert drawn(images=3, draw=True, seed=1) != few
+
+
 @pytest.mark.ngspice
 def test_bit_lines_are_verified_by_one_command(checkpoint, tmp_path, capsys):
     asked = ["verify", str(checkpoint), "--tier", "static", "--images", "2"]
