@@ -5,7 +5,7 @@ or word of the file gets there by itself.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -36,8 +36,10 @@ MAX_DEPTH = 20
 FUNCTIONS = frozenset(
     "abs ceil exp floor int ln log log10 max min pow sgn sqrt".split()
 )
-"""What expressions may call. No v(), i(), time or temper: with these a resistor becomes
-a behavioural source."""
+"""What expressions may call. With v() or i() a resistor is a behavioural source."""
+
+RESERVED = frozenset("hertz temp temper time".split())
+"""Names that make it one as well, so no parameter may have them."""
 
 MODELS = frozenset("nmos pmos r res c cap".split())
 """Kinds of model that the allowed devices can have."""
@@ -183,8 +185,15 @@ def _begin(line: _Line, words: list[str]) -> _Body:
         begin=line, name=plain[0], pins=tuple(plain[1:]), parameters={}, known=set()
     )
     body.parameters.update(_settings(line, words, body))
-    body.known.update(body.parameters)
+    _learn(body, line, body.parameters)
     return body
+
+
+def _learn(body: _Body, line: _Line, names: Iterable[str]) -> None:
+    """Let expressions hold these names."""
+    if bad := sorted(RESERVED.intersection(names)):
+        line.refuse(f"has a parameter {bad[0]!r}, which ngspice keeps for itself")
+    body.known.update(names)
 
 
 def _add(body: _Body, line: _Line, first: str, words: list[str]) -> None:
@@ -194,7 +203,7 @@ def _add(body: _Body, line: _Line, first: str, words: list[str]) -> None:
         settings = _settings(line, words, body)
         if plain or not settings:
             line.refuse("is no `.param NAME=VALUE`")
-        body.known.update(settings)
+        _learn(body, line, settings)
         written = [first]
     elif first == ".model":
         words = re.sub(r"^(\S+ \w+) ?\((.*)\)$", r"\1 \2", " ".join(words)).split()
@@ -258,10 +267,11 @@ def _value(line: _Line, text: str, body: _Body) -> str:
         token = _TOKEN.match(inner, at)
         if not token:
             line.refuse(f"has {inner[at]!r} in an expression, which is not allowed")
-        name = token["name"]
-        if name and name not in body.known | FUNCTIONS:
+        name, at = token["name"], token.end()
+        if name and name not in (
+            FUNCTIONS if inner[at : at + 1] == "(" else body.known
+        ):
             line.refuse(f"asks for {name[:20]!r}, no parameter of {body.name}")
-        at = token.end()
     return text
 
 

@@ -8,12 +8,15 @@ import pytest
 
 from rram_jax.chip.sample import LayerSample
 from rram_jax.errors import InputError
+from rram_jax.neuron.calibrate import fit_crossings, judge
 from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.cmos import default_process
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.netlist import PINS, NetlistFile
+from rram_jax.ngspice.characterise import measured_point
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.deck import network_deck
+from rram_jax.ngspice.measure import measure_point
 from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
 from rram_jax.ngspice.neuron import comparator, gm_cell, latch, neuron_instance
 from rram_jax.ngspice.own_netlist import MAX_BYTES, load_netlist
@@ -74,6 +77,8 @@ def loaded(folder, text, cells=(("latch", "mine"),)):
         ("V1 q 0 1.8", "is not allowed"),
         ("R1 q 0 r={1k*v(inp)}", "asks for 'v'"),
         ("R1 q 0 {time*1k}", "asks for 'time'"),
+        (".param v=1\nR1 q 0 r={1k*v(inp)}", "asks for 'v'"),
+        (".param time=1", "keeps for itself"),
         ("C1 q 0 c='1p;'", "where a number"),
         ("R1 q 0 `id`", "belongs"),
         ('.model sw file "x"', "KIND one of"),
@@ -297,6 +302,22 @@ def test_a_change_in_the_copy_changes_the_answer(tmp_path):
     )
     ours, own = (simulate_columns(HIDDEN, stairs, process=p) for p in (None, half))
     assert own.difference[0, 0] > 1.3 * ours.difference[0, 0]
+
+
+@pytest.mark.ngspice
+def test_the_surrogate_of_an_own_neuron_is_fitted_to_it(tmp_path):
+    """A resistor across C_int is a leak of 1 / (R C), and the codes follow."""
+    config = CharacterisePlan().usual("output")
+    copied(
+        tmp_path, config, lambda text: text.replace("Cint", "Rleak out vpre 2meg\nCint")
+    )
+    plan = CharacterisePlan(n_staircases=8, neuron_netlist=str(tmp_path / "own.toml"))
+    seen = measured_point(config, measure_point(plan, config, 0))
+    laws = fit_crossings([seen])
+    assert judge(laws, [seen])["equal"] == 1
+    own = float(laws.params(config).leak)
+    ours = float(load_neuron_card().params(config).leak)
+    assert own - ours == pytest.approx(1 / (2e6 * config.c_total), rel=0.2)
 
 
 @pytest.mark.ngspice
