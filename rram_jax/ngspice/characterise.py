@@ -137,7 +137,9 @@ def _write(path: Path, text: str) -> None:
 def _claim(out: Path, plan: CharacterisePlan) -> None:
     """Make the folder, or check that its measurements are of the same plan."""
     out.mkdir(parents=True, exist_ok=True)
-    wanted = json.dumps(dataclasses.asdict(plan), indent=1)
+    # Without nulls, so that a folder from before there were own circuits goes on.
+    told = {k: v for k, v in dataclasses.asdict(plan).items() if v is not None}
+    wanted = json.dumps(told, indent=1)
     path = out / "plan.json"
     if path.exists() and path.read_text() != wanted:
         raise InputError(
