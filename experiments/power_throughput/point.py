@@ -18,7 +18,7 @@ from rram_jax.neuron.mismatch import gate_areas
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.ngspice.conversions import NEURONS_A_BIAS
 from rram_jax.ngspice.energy import measure_drivers, measure_energy
-from rram_jax.ngspice.measure import measure_point, measure_slopes, process_of
+from rram_jax.ngspice.measure import measure_point, measure_slopes
 from rram_jax.ngspice.plan import CharacterisePlan
 
 SWINGS = np.arange(0.45, 0.19, -0.01)
@@ -81,8 +81,8 @@ def measure_front(plan: CharacterisePlan, point: FrontPoint) -> dict[str, Any]:
         return {"refused": str(error)}
     return found | {
         "spread": _spread(plan, config),
-        "energy": measure_energy(config, process_of(plan)),
-        "gate": measure_drivers(config, 1, process_of(plan))["gate"],
+        "energy": measure_energy(config, plan.process),
+        "gate": measure_drivers(config, 1, plan.process)["gate"],
     }
 
 

@@ -252,6 +252,9 @@ class ExportCommand:
     temperature: float = 27.0
     """[deg C] Of all transistors."""
 
+    neuron_netlist: str | None = None
+    """TOML file of own circuits in the neurons; by default they are ours."""
+
     design: Annotated[CircuitConfig, arg(name="")] = field(
         default_factory=CircuitConfig
     )
@@ -304,9 +307,8 @@ class VerifyCommand(ExportCommand):
     def __post_init__(self):
         super().__post_init__()
         usual = {f.name: f.default for f in fields(self)}
-        given = [
-            n for n in ("cmos", "corner", "temperature") if getattr(self, n) != usual[n]
-        ]
+        transistors = ("cmos", "corner", "temperature", "neuron_netlist")
+        given = [n for n in transistors if getattr(self, n) != usual[n]]
         arrays = {
             "static": ("multiport", "cells", "1t1r"),
             "column": ("multiport", "cells"),

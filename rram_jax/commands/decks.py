@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from rram_jax.chip.design import NetworkDesign, design_network
-from rram_jax.commands.config import ExportCommand
+from rram_jax.commands.config import ExportCommand, VerifyCommand
 from rram_jax.commands.evaluate import choose_data
 from rram_jax.commands.network import calibration_codes, check_fit
+from rram_jax.commands.terminal import say
 from rram_jax.data import input_codes, load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.device.reset import at_reset
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.ngspice.cmos import model_lines
+from rram_jax.ngspice.own_netlist import load_netlist
+from rram_jax.ngspice.process import check_measured
 from rram_jax.qnn.checkpoint import load_checkpoint
 
 
@@ -71,7 +74,16 @@ def read_request(config: ExportCommand) -> DeckRequest:
         card=load_cmos_card(config.cmos),
         corner=config.corner,
         temperature=config.temperature,
+        netlist=load_netlist(config.neuron_netlist) if config.neuron_netlist else None,
     )
+    at_rest = isinstance(config, VerifyCommand) and config.tier == "static"
+    if not at_rest:
+        check_measured(design.card, process)
+    if process.netlist and not design.card.conditions.netlist:
+        say(
+            f"Neuron card {design.card.name} was measured with our circuits: codes of"
+            f" the surrogate differ by what {process.netlist.name} changes."
+        )
     models = model_lines(process)
     asked = dataclasses.asdict(config) | {
         "data": dataset.name,
@@ -81,6 +93,7 @@ def read_request(config: ExportCommand) -> DeckRequest:
         "neurons": [dataclasses.asdict(layer.neuron) for layer in design.layers],
         "neuron_card_sha256": design.card.sha256,
         "transistors_sha256": hashlib.sha256(models.encode()).hexdigest(),
+        "netlist_sha256": process.netlist and process.netlist.sha256,
     }
     # What the decks do not depend on; the network's digest stands for its folder.
     elsewhere = ("checkpoint", "data_dir", "json", "out", "workers", "timeout_s")

@@ -24,7 +24,7 @@ from rram_jax.ngspice.environment import (
     measure_environments,
     spread_of_gain,
 )
-from rram_jax.ngspice.measure import LABELS, process_of
+from rram_jax.ngspice.measure import LABELS
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.report.effects import effects_figure, write_effects
 from rram_jax.report.neuron_card import card_figure
@@ -47,13 +47,14 @@ def characterise_neuron(config: NeuronCommand) -> Path:
     plan.check()
     if config.json:
         check_writable(config.json)
-    cmos = process_of(plan).card
+    cmos, netlist = plan.process.card, plan.process.netlist
     asked = {
         "action": config.action,
         "plan": dataclasses.asdict(plan),
         # Of the models their text counts, not where they lie on this machine.
         "cmos": dataclasses.asdict(cmos) | {"include": Path(cmos.include).name},
         "models_sha256": hashlib.sha256(Path(cmos.include).read_bytes()).hexdigest(),
+        "netlist_sha256": netlist and netlist.sha256,
         "ngspice": ngspice_info().version,
     }
     out = config.out or default_folder("neuron", f"card-{plan.name}", asked)
@@ -82,7 +83,7 @@ def characterise_neuron(config: NeuronCommand) -> Path:
                 (list(vars(point).values()) for point in points),
             )
             neuron = with_card(plan.usual("hidden"), card)
-            effects = measure_and_keep(run.path, neuron, card, process_of(plan), config)
+            effects = measure_and_keep(run.path, neuron, card, plan.process, config)
             told = f"hidden neuron, {1e3 * neuron.v_full:g} mV, card {card.name}"
             write_effects(run.path / "effects.csv", effects)
             effects_figure(effects, told, run.path / "effects")
@@ -120,11 +121,11 @@ def _measure_environments(
 ) -> list[EnvironmentPoint]:
     """Of the usual hidden neuron, at every corner."""
     neuron = with_card(config.plan.usual("hidden"), card)
-    cmos = process_of(config.plan).card
+    process = config.plan.process
     with progress_bar() as bar:
-        task = bar.add_task("corners", total=len(environments(cmos)), told="")
+        task = bar.add_task("corners", total=len(environments(process.card)), told="")
         return measure_environments(
-            neuron, cmos, workers=config.workers, on_done=lambda: bar.advance(task)
+            neuron, process, workers=config.workers, on_done=lambda: bar.advance(task)
         )
 
 

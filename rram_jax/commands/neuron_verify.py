@@ -29,10 +29,10 @@ from rram_jax.ngspice.conversions import (
     convert,
     make_patterns,
     modelled_energy,
-    process_of,
     raw_linearity,
     spread,
 )
+from rram_jax.ngspice.process import process_of
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.run_folder import (
     RunFolder,

@@ -64,6 +64,12 @@ class Conditions:
     technology: Technology = TECHNOLOGY
     """What the neurons are sized by, derived from the CMOS card."""
 
+    netlist: str = ""
+    """TOML file of own circuits in the neurons; all ours where empty."""
+
+    netlist_sha256: str = ""
+    """Digest of their text (`NeuronNetlist.sha256`)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KindLaws:
@@ -229,7 +235,10 @@ class NeuronCard:
     @property
     def sha256(self) -> str:
         """Digest of every number: equal for equal cards."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        told = dataclasses.asdict(self)
+        if not self.conditions.netlist:  # as cards were before they could have one
+            del told["conditions"]["netlist"], told["conditions"]["netlist_sha256"]
+        text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def kind(self, config: NeuronConfig) -> KindLaws:

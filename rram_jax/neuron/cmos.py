@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
+from rram_jax.neuron.netlist import NeuronNetlist
 from rram_jax.neuron.technology import KP_N, KP_P
 from rram_jax.spice_files import spice_dir
 from rram_jax.toml_file import load_record, packaged_names
@@ -164,7 +165,7 @@ class CmosCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A card at one corner and temperature: what a deck is written for."""
+    """What a deck is made of: a card at a corner and temperature, own circuits."""
 
     card: CmosCard
     """Its transistors."""
@@ -174,6 +175,9 @@ class Process:
 
     temperature: float = ROOM
     """[deg C]"""
+
+    netlist: NeuronNetlist | None = None
+    """A user's subcircuits in the neuron; all ours where None."""
 
     def __post_init__(self):
         card = self.card

@@ -45,7 +45,6 @@ from rram_jax.ngspice.measure import (
     R_DRIVERS,
     check_mismatch,
     measure,
-    process_of,
 )
 from rram_jax.ngspice.plan import CharacterisePlan
 from rram_jax.ngspice.runner import ngspice_info
@@ -138,7 +137,9 @@ def _write(path: Path, text: str) -> None:
 def _claim(out: Path, plan: CharacterisePlan) -> None:
     """Make the folder, or check that its measurements are of the same plan."""
     out.mkdir(parents=True, exist_ok=True)
-    wanted = json.dumps(dataclasses.asdict(plan), indent=1)
+    # Without nulls, so that a folder from before there were own circuits goes on.
+    told = {k: v for k, v in dataclasses.asdict(plan).items() if v is not None}
+    wanted = json.dumps(told, indent=1)
     path = out / "plan.json"
     if path.exists() and path.read_text() != wanted:
         raise InputError(
@@ -150,8 +151,8 @@ def _claim(out: Path, plan: CharacterisePlan) -> None:
 
 def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> NeuronCard:
     """The card of all measurements; mismatch is not judged yet."""
-    usual = plan.usual("hidden")
-    r_pos, r_neg, r_rest = driver_resistance(usual, process=process_of(plan))
+    usual, netlist = plan.usual("hidden"), plan.process.netlist
+    r_pos, r_neg, r_rest = driver_resistance(usual, process=plan.process)
     return NeuronCard(
         name=plan.name,
         source="Fitted to ngspice testbenches of single columns by `characterise`.",
@@ -166,6 +167,8 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> Neuro
             technology=plan.technology,
             corner=plan.corner,
             temperature=plan.temperature,
+            netlist=netlist.path if netlist else "",
+            netlist_sha256=netlist.sha256 if netlist else "",
         ),
         box=Box(
             i_bias=plan.i_bias,
@@ -180,7 +183,7 @@ def _card(plan: CharacterisePlan, results: dict[tuple[str, int], dict]) -> Neuro
             r_pos=r_pos,
             r_neg=r_neg,
             r_rest=r_rest,
-            edge=edge_area(usual, process_of(plan)),
+            edge=edge_area(usual, plan.process),
         ),
         hidden=_kind(plan, "hidden", results),
         output=_kind(plan, "output", results),

@@ -102,7 +102,7 @@ def with_instances(netlist: str, process: Process) -> str:
             gate = f"vt_{m['name']}"
             lines.append(f"Vt_{m['name']} {m['g']} {gate} {shift}")
         for key in _POWERS.keys() & given.keys():
-            given[key] = f"{float(given[key]) / card.unit ** _POWERS[key]:.9g}"
+            given[key] = _in_units(given[key], card.unit ** _POWERS[key])
         settings = " ".join(f"{key}={value}" for key, value in given.items())
         name = card.model(m["kind"].lower())
         lines.append(
@@ -111,6 +111,14 @@ def with_instances(netlist: str, process: Process) -> str:
         return "\n".join(lines)
 
     return _MOSFET.sub(instance, netlist)
+
+
+def _in_units(value: str, unit: float) -> str:
+    """A length or an area over the card's unit; a user's may be an expression."""
+    try:
+        return f"{float(value) / unit:.9g}"
+    except ValueError:
+        return f"{{({value.strip('{}')})/{unit:.9g}}}"
 
 
 def _expanded(path: Path, section: str, depth: int) -> str:

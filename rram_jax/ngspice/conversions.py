@@ -23,7 +23,7 @@ from rram_jax.device.card import DeviceCard
 from rram_jax.device.variability import mean_conductance, sample_resistance
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, with_card
-from rram_jax.neuron.cmos import Process, load_cmos_card
+from rram_jax.neuron.cmos import Process
 from rram_jax.neuron.config import SLOTS, V_READ, NeuronConfig
 from rram_jax.neuron.energy import bias_energy
 from rram_jax.neuron.law import operating_point
@@ -31,6 +31,7 @@ from rram_jax.neuron.mismatch import draw_mismatch, gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
 from rram_jax.neuron.transistors import MISMATCHED
 from rram_jax.ngspice.farm import run_jobs
+from rram_jax.ngspice.process import process_of
 from rram_jax.ngspice.testbench import (
     ColumnRun,
     simulate_columns,
@@ -201,13 +202,6 @@ def modelled_energy(
     bias = bias_energy(card.energy, point, config) / NEURONS_A_BIAS
     # Clocks and phases are ideal sources, whose energy no supply delivers.
     return float((energy.total - energy.clock).mean() + bias)
-
-
-def process_of(card: NeuronCard) -> Process:
-    """The transistors that a neuron card was measured with."""
-    told = card.conditions
-    cmos = load_cmos_card(told.cmos)
-    return Process(card=cmos, corner=told.corner, temperature=told.temperature)
 
 
 def _simulate(

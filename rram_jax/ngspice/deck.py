@@ -157,12 +157,15 @@ def network_deck(
     t_start = T_START
     for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
         after = design.layers[k + 1] if k + 1 < len(design.layers) else None
-        subcircuits = neuron_subcircuits(str(k), layer.neuron) + driver_subcircuits(
-            str(k),
-            layer.neuron,
-            drivers_own=column_tiles(layer),
-            drivers_next=column_tiles(after) if after else 1,
-        )
+        subcircuits = [
+            *neuron_subcircuits(str(k), layer.neuron, process),
+            *driver_subcircuits(
+                str(k),
+                layer.neuron,
+                drivers_own=column_tiles(layer),
+                drivers_next=column_tiles(after) if after else 1,
+            ),
+        ]
         parts += [with_instances(str(c), process) for c in subcircuits]
         phase = phases[k]
         resistance = np.asarray(sample.resistance, np.float64)
@@ -177,7 +180,8 @@ def network_deck(
         )
         bias = bias_instance(str(k), layer.neuron)
         parts += [bias, phase.text, *lines]
-        parts += _neurons(k, layer, np.asarray(sample.delvto), last=after is None)
+        shifts = np.asarray(sample.delvto)
+        parts += _neurons(k, layer, shifts, process, last=after is None)
         if k > 0:
             constant = [design.network.config.constant_codes] * conversions
             parts += _inner_inputs(k, layer, constant, t_start, t_period)
@@ -222,12 +226,16 @@ def _levels(design, technology, swing: tuple[float, float]):
     return [f"Vvp vp 0 {v_cm + up:.9g}", f"Vvm vm 0 {v_cm - down:.9g}"]
 
 
-def _neurons(k: int, layer: LayerDesign, delvto: np.ndarray, *, last: bool):
+def _neurons(
+    k: int, layer: LayerDesign, delvto: np.ndarray, process: Process, *, last: bool
+):
     lines = []
     for j, shifts in enumerate(delvto):
         name = f"{k}_{j}"
         named = dict(zip(layer.neuron.mismatched, map(float, shifts), strict=True))
-        lines.append(neuron_instance(str(k), name, f"s{name}", layer.neuron, named))
+        lines.append(
+            neuron_instance(str(k), name, f"s{name}", layer.neuron, named, process)
+        )
         lines.append(f"Cs{name} s{name} 0 {C_BIT_LINE:g}")
         if not last:
             lines.append(pulse_gate_instance(str(k), name))

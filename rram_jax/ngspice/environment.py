@@ -5,6 +5,7 @@ change. Its crossing is that of the waveform of `out` (hidden neurons), so what 
 latch's own threshold does is not in it.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,13 +54,13 @@ def environments(card: CmosCard) -> list[tuple[str, float]]:
 
 
 def measure_environment(
-    config: NeuronConfig, card: CmosCard, where: tuple[str, float]
+    config: NeuronConfig, process: Process, where: tuple[str, float]
 ) -> EnvironmentPoint:
     """One neuron a level of `LEVELS`, at one corner and temperature [deg C]."""
     corner, temperature = where
     volts = LEVELS / SLOTS * config.v_full - config.v_shift
     stairs = np.repeat(volts[:, None], SLOTS, 1)
-    process = Process(card=card, corner=corner, temperature=temperature)
+    process = dataclasses.replace(process, corner=corner, temperature=temperature)
     run = simulate_columns(config, stairs, process=process)
     position = run.crossings(0.0, config)
     crossed = np.isfinite(position)
@@ -77,20 +78,23 @@ def measure_environment(
 
 def measure_environments(
     config: NeuronConfig,
-    card: CmosCard,
+    process: Process,
     *,
     workers: int | None = None,
     on_done: Callable[[], None] = lambda: None,
 ) -> list[EnvironmentPoint]:
-    """All of `environments`, side by side; `on_done` is called after each."""
-    places = environments(card)
+    """All of `environments`, side by side; `on_done` is called after each.
+
+    The process's own corner and temperature do not matter.
+    """
+    places = environments(process.card)
     found: dict[int, EnvironmentPoint] = {}
 
     def keep(index: int, point: EnvironmentPoint) -> None:
         found[index] = point
         on_done()
 
-    measure = partial(measure_environment, config, card)
+    measure = partial(measure_environment, config, process)
     run_jobs(measure, places, workers=workers, on_done=keep)
     return [found[k] for k in range(len(places))]
 

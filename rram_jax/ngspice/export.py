@@ -110,6 +110,7 @@ def export(
         "circuit": asdict(design.circuit),
         "neuron_card": design.card.name,
         "cmos_card": process.card.name,
+        "neuron_netlist": process.netlist and process.netlist.name,
         "corner": process.corner,
         "temperature": process.temperature,
         "neurons": [asdict(layer.neuron) for layer in design.layers],

@@ -55,13 +55,6 @@ LATCH_SHIFT = 30e-3
 """[V] Threshold shift of the latch's slopes: large against the bracket of counts."""
 
 
-def process_of(plan: CharacterisePlan) -> Process:
-    """Of all transistors of a plan."""
-    return Process(
-        card=plan.cmos_card, corner=plan.corner, temperature=plan.temperature
-    )
-
-
 def measure(plan: CharacterisePlan, key: tuple[str, int]) -> dict:
     """One measurement at one operating point, in a worker."""
     label, index = key
@@ -70,9 +63,9 @@ def measure(plan: CharacterisePlan, key: tuple[str, int]) -> dict:
         return measure_slopes(plan, plan.slope_points(kind)[index])
     if label == "drivers":
         neuron = dataclasses.replace(plan.usual("hidden"), r_driver=R_DRIVERS[index])
-        return measure_drivers(neuron, DRIVERS, process_of(plan))
+        return measure_drivers(neuron, DRIVERS, plan.process)
     if label.startswith("energy"):
-        return measure_energy(plan.energy_points(kind)[index], process_of(plan))
+        return measure_energy(plan.energy_points(kind)[index], plan.process)
     return measure_point(plan, plan.points(kind)[index], index)
 
 
@@ -82,7 +75,7 @@ def measure_point(plan: CharacterisePlan, config: NeuronConfig, index: int) -> d
     As a JSON object; a crossing outside the ramp is None, and `bracket` [slots] is how
     far the counts leave a latch's threshold open.
     """
-    process = process_of(plan)
+    process = plan.process
     rng = np.random.default_rng([plan.seed, index, int(config.asynchronous)])
     stairs = random_staircases(rng, config, plan.n_staircases)
     run = simulate_columns(config, stairs, process=process)
@@ -180,7 +173,7 @@ def measure_slopes(plan: CharacterisePlan, config: NeuronConfig) -> dict:
     inside = SLOTS // 2 + np.arange(N_LATCH) / N_LATCH / config.clocks_per_slot
     mean = [
         np.mean(run.crossings(latch_threshold(run.difference, run.counts)[0], config))
-        for run in _simulate_cases(cases, inside, config, process_of(plan))
+        for run in _simulate_cases(cases, inside, config, plan.process)
     ]
     for i, (one, other) in enumerate(LATCH_PAIRS):
         slope = float((mean[2 * i] - mean[2 * i + 1]) / (2 * LATCH_SHIFT))
@@ -198,7 +191,7 @@ def _slopes_at_levels(
     cases: list[dict[str, float]] = [{}]
     for name, size in zip(names, sizes, strict=True):
         cases += [{name: size}, {name: -size}]
-    runs = _simulate_cases(cases, np.array(GM_LEVELS), config, process_of(plan))
+    runs = _simulate_cases(cases, np.array(GM_LEVELS), config, plan.process)
     position = np.stack([run.crossings(0.0, config) for run in runs])
     distance = position[0, 1] - position[0, 0]
     offset, gain = {}, {}
@@ -243,7 +236,7 @@ def check_mismatch(
     for k in range(0, plan.n_neurons, PER_DECK):
         part = slice(k, k + PER_DECK)
         delvto = [dict(zip(names, row.tolist(), strict=True)) for row in shifts[part]]
-        run = simulate_columns(config, stairs[part], delvto, process=process_of(plan))
+        run = simulate_columns(config, stairs[part], delvto, process=plan.process)
         counts.append(run.counts)
     params = card.params(config)
     offset, gain = position_shift(jnp.asarray(shifts, jnp.float32), config, card)

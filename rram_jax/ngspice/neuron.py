@@ -25,10 +25,10 @@ from PySpice.Spice.Netlist import SubCircuit
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
-from rram_jax.neuron.config import NeuronConfig
+from rram_jax.neuron.config import C_HOLD, NeuronConfig
+from rram_jax.neuron.netlist import PINS, OwnCell, block_of, shift_names
 from rram_jax.neuron.sizing import C_COUNTER, comparator_sizes, size_neurons
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
-from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
 from rram_jax.ngspice.cmos import add_mosfet, model_lines, six_digits, with_instances
 
 C_BIT_LINE = 0.5e-12
@@ -43,13 +43,41 @@ gates and the row drivers' gates behind them, `driver` the buffers of input puls
 `latch` the comparators, clocked or not."""
 
 
-def _block(name: str, nodes: str, block: str) -> tuple[SubCircuit, dict[str, str]]:
+def _block(name: str, kind: str) -> tuple[SubCircuit, dict[str, str]]:
     """An empty subcircuit, and the threshold shift of each mismatched transistor."""
-    prefix = f"{block}_"
-    shifted = dict.fromkeys((*MISMATCHED, *MISMATCHED_ASYNCHRONOUS))
-    names = [n.removeprefix(prefix) for n in shifted if n.startswith(prefix)]
-    cell = SubCircuit(name, *nodes.split(), **{f"d_{n}": 0 for n in names})
-    return cell, {n: f"delvto={{d_{n}}}" for n in names}
+    shifts = shift_names(kind)
+    cell = SubCircuit(name, *PINS[kind], **dict.fromkeys(shifts, 0))
+    return cell, {n.removeprefix("d_"): f"delvto={{{n}}}" for n in shifts}
+
+
+def gm_kind(config: NeuronConfig) -> str:
+    """Which of `PINS` the layer's gm cell has."""
+    return "gm_output" if config.asynchronous else "gm_hidden"
+
+
+def own_or_ours(
+    name: str,
+    kind: str,
+    ours: SubCircuit,
+    process: Process | None,
+    sizes: Mapping[str, float],
+) -> SubCircuit | str:
+    """A user's subcircuit under the name of ours where the process has one.
+
+    Args:
+        name: What instances call it.
+        kind: A key of `PINS`.
+        ours: What stands there otherwise.
+        process: Of the deck.
+        sizes: [F] and [-] That a user's subcircuit may ask for (`netlist.SIZES`).
+    """
+    own = own_cells(process).get(kind)
+    return own.text(name, sizes) if own else ours
+
+
+def own_cells(process: Process | None) -> Mapping[str, OwnCell]:
+    """A user's subcircuits in a process, by what they replace."""
+    return process.netlist.cells if process and process.netlist else {}
 
 
 def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
@@ -89,9 +117,7 @@ def gm_cell(tag: str, config: NeuronConfig) -> SubCircuit:
     v_pre codes come out low. A continuous comparator does not kick and compares with
     v_pre itself.
     """
-    dum = "" if config.asynchronous else "dum "
-    nodes = f"bl ref out {dum}vpre az azb rs rsb vbp vbn vcn vcp vdd"
-    cell, shift = _block(f"gm{tag}", nodes, "gm")
+    cell, shift = _block(f"gm{tag}", gm_kind(config))
     sizes = size_neurons(config)
     copy = () if config.asynchronous else sizes.copy
     for t in (*sizes.gm_cell, *sizes.auto_zero, *sizes.reset, *copy):
@@ -133,7 +159,7 @@ def latch(technology: Technology = TECHNOLOGY) -> SubCircuit:
     fall first. Every decision of a ramp up to the first 0 follows a 1, whatever code
     came before.
     """
-    cell, shift = _block("latch", "inp inn clk rs q qb vdd", "latch")
+    cell, shift = _block("latch", "latch")
     for t in comparator_sizes(technology).latch:
         add_mosfet(cell, t, technology, shift.get(t.name, ""))
     return cell
@@ -163,7 +189,7 @@ def comparator(technology: Technology = TECHNOLOGY) -> SubCircuit:
     nearly a constant of the circuit: 1 % of slope is 0.013 ns, and where
     `out` stood 5 ns before the crossing moves it by 0.02 ns.
     """
-    cell, shift = _block("comparator", "inp inn q vbc vdd", "comparator")
+    cell, shift = _block("comparator", "comparator")
     for t in comparator_sizes(technology).comparator:
         add_mosfet(cell, t, technology, shift.get(t.name, ""))
     cell.C("q", "q", "0", C_COUNTER)
@@ -218,16 +244,38 @@ def shared_lines(
         )
     supplies = [f"Vdd_{block} vdd_{block} 0 {v_dd:.9g}" for block in BLOCKS]
     levels = [f"Vpre vpre 0 {technology.v_pre:.9g}", f"Vcm cm 0 {technology.v_cm:.9g}"]
+    sizes = {"length_scale": technology.scale}
     cells = [
-        with_instances(str(cell), process)
-        for cell in (latch(technology), comparator(technology))
+        own_or_ours("latch", "latch", latch(technology), process, sizes),
+        own_or_ours("comparator", "comparator", comparator(technology), process, sizes),
     ]
-    return "\n".join([model_lines(process), *cells, *supplies, *levels])
+    if process.netlist and process.netlist.helpers:
+        cells.append(process.netlist.helpers)
+    written = [with_instances(str(cell), process) for cell in cells]
+    return "\n".join([model_lines(process), *written, *supplies, *levels])
 
 
-def neuron_subcircuits(tag: str, config: NeuronConfig) -> list[SubCircuit]:
+def chosen_gm_cell(
+    tag: str, config: NeuronConfig, process: Process | None
+) -> SubCircuit | str:
+    """One layer's gm cell, a user's own where the process has one."""
+    sizes = {
+        "c_int": config.c_int,
+        "c_copy": config.c_total,
+        "c_hold": C_HOLD,
+        "width_scale": config.width_scale,
+        "reset_scale": config.reset_scale,
+        "length_scale": config.technology.scale,
+    }
+    ours = gm_cell(tag, config)
+    return own_or_ours(f"gm{tag}", gm_kind(config), ours, process, sizes)
+
+
+def neuron_subcircuits(
+    tag: str, config: NeuronConfig, process: Process | None = None
+) -> list[SubCircuit | str]:
     """Neuron and bias of one layer: `gm` and `bias` with its tag."""
-    return [gm_cell(tag, config), bias(tag, config)]
+    return [chosen_gm_cell(tag, config, process), bias(tag, config)]
 
 
 def bias_instance(tag: str, config: NeuronConfig) -> str:
@@ -249,6 +297,7 @@ def neuron_instance(
     bl_node: str,
     config: NeuronConfig,
     delvto: Mapping[str, float] | None = None,
+    process: Process | None = None,
 ) -> str:
     """Integrator and comparator of one neuron: nodes out, dum, q, qb with its name.
 
@@ -258,21 +307,24 @@ def neuron_instance(
         bl_node: Its bit line's sense node.
         config: The layer's neurons; with a continuous comparator there is no dum and no
             qb.
-        delvto: [V] Threshold shifts by the names of `NeuronConfig.mismatched`.
+        delvto: [V] Threshold shifts by the names of `NeuronConfig.mismatched`. A
+            user's subcircuit gets those that it takes.
+        process: Of the deck, whose subcircuits they are; all ours where None.
     """
+    gm, compared = gm_kind(config), "comparator" if config.asynchronous else "latch"
+    own = own_cells(process)
+    taken = {block_of(kind): own[kind].shifts for kind in (gm, compared) if kind in own}
     shift = {"gm": "", "latch": "", "comparator": ""}
     for key, value in (delvto or {}).items():
         block, transistor = key.split("_", 1)
-        shift[block] += f" d_{transistor}={value:.8g}"
+        if block not in taken or transistor in taken[block]:
+            shift[block] += f" d_{transistor}={value:.8g}"
     n, dum = name, "" if config.asynchronous else f" dum{name}"
     v_dd, v_pre = config.technology.v_dd, config.technology.v_pre
+    start = f".nodeset v(out{n})={v_pre:.6g}{gm_starts(f'xg{n}', config, process)}"
     cell = (
         f"Xg{n} {bl_node} ref{tag} out{n}{dum} vpre az{tag} azb{tag} rs{tag} rsb{tag}"
         f" vbp{tag} vbn{tag} vcn{tag} vcp{tag} vdd_gm gm{tag}{shift['gm']}"
-    )
-    start = (
-        f".nodeset v(out{n})={v_pre:.6g} v(xg{n}.hold)={v_pre:.6g}"
-        f" v(xg{n}.ga)={v_dd - 0.8:.6g} v(xg{n}.t)={config.technology.v_cm + 0.7:.6g}"
     )
     if config.asynchronous:
         compare = f"Xl{n} out{n} vpre q{n} vbc{tag} vdd_latch comparator"
@@ -281,6 +333,30 @@ def neuron_instance(
         f"{cell}\n"
         f"Xl{n} out{n} dum{n} clk{tag} rs{tag} q{n} qb{n} vdd_latch"
         f" latch{shift['latch']}\n"
-        f"{start} v(dum{n})={v_pre:.6g} v(xl{n}.on)={v_dd:.6g} v(xl{n}.op)={v_dd:.6g}"
-        f" v(q{n})=0 v(qb{n})={v_dd:.6g}"
+        f"{start} v(dum{n})={v_pre:.6g}"
+        f"{latch_starts(f'xl{n}', v_dd, process)} v(q{n})=0 v(qb{n})={v_dd:.6g}"
+    )
+
+
+def gm_starts(instance: str, config: NeuronConfig, process: Process | None) -> str:
+    """Start values of a gm cell's inner nodes, for `.nodeset`."""
+    v_dd, v_cm = config.technology.v_dd, config.technology.v_cm
+    inner = {"hold": config.technology.v_pre, "ga": v_dd - 0.8, "t": v_cm + 0.7}
+    return _starts(instance, inner, gm_kind(config), process)
+
+
+def latch_starts(instance: str, v_dd: float, process: Process | None) -> str:
+    """The same of a latch that rests at the supply [V]."""
+    return _starts(instance, {"on": v_dd, "op": v_dd}, "latch", process)
+
+
+def _starts(
+    instance: str, inner: Mapping[str, float], kind: str, process: Process | None
+) -> str:
+    """Start values [V] of inner nodes, as far as a user's subcircuit has them."""
+    own = own_cells(process).get(kind)
+    return "".join(
+        f" v({instance}.{node})={value:.6g}"
+        for node, value in inner.items()
+        if own is None or node in own.nodes
     )

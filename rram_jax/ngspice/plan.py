@@ -13,7 +13,7 @@ from rram_jax.neuron.config import I_MAX, NeuronConfig
 from rram_jax.neuron.technology import TECHNOLOGY, Technology, technology_of
 
 if TYPE_CHECKING:
-    from rram_jax.neuron.cmos import CmosCard
+    from rram_jax.neuron.cmos import CmosCard, Process
 
 Range = tuple[float, float]
 """Smallest and largest value; equal ones keep a quantity where it is."""
@@ -92,6 +92,9 @@ class CharacterisePlan:
     temperature: float = 27.0
     """[deg C]"""
 
+    neuron_netlist: str | None = None
+    """TOML file of own circuits in the neuron; by default they are ours."""
+
     def __post_init__(self):
         for name in USUAL:
             low, high = getattr(self, name)
@@ -154,6 +157,24 @@ class CharacterisePlan:
     def technology(self) -> Technology:
         """What its CMOS card gives a neuron."""
         return technology_of(self.cmos_card)
+
+    @cached_property
+    def process(self) -> "Process":
+        """Its transistors, and own circuits, read once.
+
+        Raises:
+            InputError: A file is missing or refused, or the card has no such corner.
+        """
+        from rram_jax.neuron.cmos import Process
+        from rram_jax.ngspice.own_netlist import load_netlist
+
+        own = self.neuron_netlist
+        return Process(
+            card=self.cmos_card,
+            corner=self.corner,
+            temperature=self.temperature,
+            netlist=load_netlist(own) if own else None,
+        )
 
     @property
     def a_vt(self) -> float:

@@ -27,7 +27,7 @@ from rram_jax.ngspice.neuron import (
     OPTIONS,
     bias,
     bias_instance,
-    gm_cell,
+    chosen_gm_cell,
     neuron_instance,
     neuron_subcircuits,
     shared_lines,
@@ -140,7 +140,10 @@ def column_deck(
     period = config.t_period if zeros else config.t_busy
     gate, v_cm = not config.asynchronous, config.technology.v_cm
     r_lines = np.full(len(staircases), R_BIT_LINE) if r_lines is None else r_lines
-    subcircuits = neuron_subcircuits("0", config) + driver_subcircuits("0", config)
+    subcircuits = [
+        *neuron_subcircuits("0", config, process),
+        *driver_subcircuits("0", config),
+    ]
     parts = [
         "* neuron testbench",
         shared_lines(process, config.technology),
@@ -163,6 +166,7 @@ def column_deck(
                 f"s{name}",
                 config,
                 delvto[j] if delvto else None,
+                process,
             ),
         ]
         if not gate:
@@ -338,7 +342,7 @@ def noise_density(
     deck = [
         "* noise of the gm cell",
         shared_lines(process, config.technology),
-        with_instances(str(gm_cell("0", config)), process),
+        with_instances(str(chosen_gm_cell("0", config, process)), process),
         with_instances(str(bias("0", config)), process),
         bias_instance("0", config),
         f"Vbl bl 0 dc {config.technology.v_cm:.9g} ac 1",

@@ -10,6 +10,7 @@ from rram_jax.commands.decks import read_request
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import default_process
+from rram_jax.spice_files import spice_dir
 from tests.helpers import is_one_sentence
 
 
@@ -44,6 +45,21 @@ def test_decks_stand_at_a_corner_and_a_temperature(checkpoint):
     with pytest.raises(InputError, match="no corner 'sx'") as told:
         read_request(ExportCommand(checkpoint=checkpoint, corner="sx"))
     assert is_one_sentence(told.value)
+
+
+def test_decks_hold_own_circuits(checkpoint, capsys):
+    example = str(spice_dir() / "examples" / "neuron" / "cascoded-tail.toml")
+    request = read_request(
+        ExportCommand(checkpoint=checkpoint, images=1, neuron_netlist=example)
+    )
+    netlist = request.process.netlist
+    assert netlist is not None
+    assert netlist.cells.keys() == {"gm_hidden", "gm_output"}
+    assert request.asked["netlist_sha256"] == netlist.sha256
+    # The packaged card's surrogate knows our own gm cell only.
+    assert "what cascoded-tail changes" in capsys.readouterr().out
+    with pytest.raises(InputError, match="leave out neuron_netlist"):
+        VerifyCommand(checkpoint=checkpoint, tier="static", neuron_netlist=example)
 
 
 def test_decks_are_of_chips_as_they_are_programmed(checkpoint):

@@ -1,16 +1,16 @@
 import dataclasses
 import math
-from pathlib import Path
 
 import pytest
 
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import default_process, load_cmos_card
 from rram_jax.neuron.technology import TECHNOLOGY, technology_of
+from rram_jax.spice_files import spice_dir
 from tests.helpers import is_one_sentence
 
 OURS = default_process().card
-QUARTER = load_cmos_card(Path(__file__).parent / "quarter" / "quarter.toml")
+QUARTER = load_cmos_card(spice_dir() / "examples" / "cmos" / "quarter.toml")
 
 
 def test_our_own_card_gives_the_numbers_of_our_own_neuron():

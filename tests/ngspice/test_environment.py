@@ -1,7 +1,7 @@
 import pytest
 
 from rram_jax.neuron.card import load_neuron_card
-from rram_jax.neuron.cmos import load_cmos_card
+from rram_jax.neuron.cmos import default_process
 from rram_jax.ngspice.conversions import ConversionCase, case_config
 from rram_jax.ngspice.environment import (
     EnvironmentPoint,
@@ -10,7 +10,7 @@ from rram_jax.ngspice.environment import (
     spread_of_gain,
 )
 
-CMOS = load_cmos_card()
+PROCESS = default_process()
 
 
 def _point(corner, temperature, gain, residual=0.03):
@@ -25,7 +25,7 @@ def _point(corner, temperature, gain, residual=0.03):
 
 
 def test_every_corner_and_temperature_the_typical_first():
-    places = environments(CMOS)
+    places = environments(PROCESS.card)
     assert places[0] == ("tt", 27.0)
     assert len(set(places)) == len(places) == 15
     assert {t for _, t in places} == {0.0, 27.0, 85.0}
@@ -51,7 +51,7 @@ def test_a_hot_fast_neuron_converts_as_a_typical_one():
     """The ramp tracks the gain: measured 0.2 % of change."""
     config = case_config(ConversionCase(), load_neuron_card())
     typical, hot = (
-        measure_environment(config, CMOS, place)
+        measure_environment(config, PROCESS, place)
         for place in (("tt", 27.0), ("ff", 85.0))
     )
     assert typical.monotone

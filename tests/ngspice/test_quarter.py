@@ -1,8 +1,7 @@
-"""Neurons of a made-up process of 0.25 um and 2.5 V (tests/neuron/quarter)."""
+"""Neurons of a made-up process of 0.25 um and 2.5 V (spice/examples/cmos)."""
 
 import dataclasses
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,9 +22,10 @@ from rram_jax.ngspice.testbench import (
     driver_resistance,
     simulate_columns,
 )
+from rram_jax.spice_files import spice_dir
 from tests.helpers import is_one_sentence
 
-CARD = Path(__file__).parent.parent / "neuron" / "quarter" / "quarter.toml"
+CARD = spice_dir() / "examples" / "cmos" / "quarter.toml"
 PROCESS = Process(card=load_cmos_card(CARD))
 TECHNOLOGY_25 = technology_of(PROCESS.card)
 

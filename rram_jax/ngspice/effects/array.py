@@ -114,13 +114,18 @@ def array_deck(setting: EffectSetting) -> tuple[str, float, float]:
         tag = str(k)
         phases = phase_lines(tag, config, T_START, T_START - T_OUT_ZERO)
         codes = driven_codes(*driven)
-        subcircuits = neuron_subcircuits(tag, config) + driver_subcircuits(tag, config)
+        subcircuits = [
+            *neuron_subcircuits(tag, config, process),
+            *driver_subcircuits(tag, config),
+        ]
         parts += [with_instances(str(cell), process) for cell in subcircuits]
         parts += [bias_instance(tag, config), without_clock(phases.text)]
         parts += _array_lines(tag, config, array_weights(), codes, T_START)
         for j in range(len(WEIGHTS)):
             name = f"{tag}_{j}"
-            parts.append(neuron_instance(tag, name, f"s{name}", config))
+            parts.append(
+                neuron_instance(tag, name, f"s{name}", config, process=process)
+            )
             saved += [f"v({x}{name})" for x in ("out", "dum", "q")]
     parts += [OPTIONS, ".save " + " ".join(saved), f".tran 0.5n {phases.t_end:.9g}"]
     return "\n".join([*parts, ".end\n"]), phases.t_pulse, phases.t_end

@@ -183,7 +183,7 @@ def bench_deck(
         with_beta(shared_lines(process, technology)),
         *(
             with_instances(with_beta(str(cell)), process)
-            for cell in neuron_subcircuits("0", config)
+            for cell in neuron_subcircuits("0", config, process)
         ),
         bias_instance("0", config),
         text,
@@ -200,7 +200,7 @@ def bench_deck(
             f"Rs{name} a{name} s{name} {column.r:.9g}",
             f"Cs{name} s{name} 0 {column.c:.9g}",
             _with_shifts(
-                neuron_instance("0", name, f"s{name}", config, column.delvto),
+                neuron_instance("0", name, f"s{name}", config, column.delvto, process),
                 column.beta,
             ),
         ]

@@ -15,7 +15,7 @@ from rram_jax.neuron.config import SLOTS
 from rram_jax.neuron.sizing import comparator_sizes
 from rram_jax.ngspice.effects.bench import level_columns, run_bench, with_beta
 from rram_jax.ngspice.effects.record import Effect, EffectSetting
-from rram_jax.ngspice.neuron import OPTIONS, shared_lines
+from rram_jax.ngspice.neuron import OPTIONS, latch_starts, shared_lines
 from rram_jax.ngspice.phases import decision_instant, steps
 from rram_jax.ngspice.runner import run_deck
 
@@ -78,8 +78,8 @@ def latch_deck(
             steps(f"p{k}", v_pre, list(zip(starts, half, strict=True))),
             steps(f"n{k}", v_pre, list(zip(starts, -half, strict=True))),
             f"Xl{k} p{k} n{k} clk 0 q{k} qb{k} vdd_latch latch{shifts}",
-            f".nodeset v(xl{k}.on)={v_dd:.6g} v(xl{k}.op)={v_dd:.6g}"
-            f" v(q{k})=0 v(qb{k})={v_dd:.6g}",
+            f".nodeset v(q{k})=0 v(qb{k})={v_dd:.6g}"
+            f"{latch_starts(f'xl{k}', v_dd, setting.process)}",
         ]
     saved = " ".join(f"v(q{k})" for k in range(len(differences)))
     end = f".tran 0.2n {edges[-1] + t_clock:.9g}\n.end\n"

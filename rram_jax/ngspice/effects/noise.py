@@ -27,7 +27,8 @@ from rram_jax.ngspice.neuron import (
     OPTIONS,
     bias,
     bias_instance,
-    gm_cell,
+    chosen_gm_cell,
+    gm_starts,
     shared_lines,
 )
 from rram_jax.ngspice.phases import steps
@@ -119,13 +120,12 @@ def auto_zero_rms(config: NeuronConfig, process: Process | None = None) -> float
     deck = [
         "* auto-zero closed",
         shared_lines(process, technology),
-        with_instances(str(gm_cell("0", config)), process),
+        with_instances(str(chosen_gm_cell("0", config, process)), process),
         with_instances(str(bias("0", config)), process),
         bias_instance("0", config),
         f"Vbl bl 0 dc {technology.v_cm:.9g} ac 1",
         f"Xg bl cm out{dum} vpre on 0 0 on vbp0 vbn0 vcn0 vcp0 vdd_gm gm0",
-        f".nodeset v(out)={v_pre:.6g} v(xg.hold)={v_pre:.6g}"
-        f" v(xg.ga)={v_dd - 0.8:.6g} v(xg.t)={technology.v_cm + 0.7:.6g}",
+        f".nodeset v(out)={v_pre:.6g}{gm_starts('xg', config, process)}",
         f"Von on 0 {v_dd:.9g}",
         OPTIONS,
         f".noise v(xg.hold) Vbl dec 8 {slowest:g} {BAND[1]:g}",

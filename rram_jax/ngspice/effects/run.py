@@ -66,13 +66,15 @@ EFFECTS: Mapping[str, Callable[[EffectSetting], list[Effect]]] = MappingProxyTyp
 """Pieces by name, the longest first: about two minutes of one core in all."""
 
 PLAIN_MODELS_ONLY = frozenset({"mismatch", "latch_noise", "latch_beta"})
-"""Pieces that set a beta or read a gm, which subcircuits of a CMOS card do not show."""
+"""Pieces that set a beta or read a gm, which subcircuits of a CMOS card do not show,
+and a user's own neuron need not have."""
 
 
 def effect_names(process: Process | None = None) -> tuple[str, ...]:
     """Pieces that can be measured with a process."""
     process = process or default_process()
-    skipped = PLAIN_MODELS_ONLY if process.card.subcircuit else frozenset()
+    hidden = process.card.subcircuit or process.netlist
+    skipped = PLAIN_MODELS_ONLY if hidden else frozenset()
     return tuple(name for name in EFFECTS if name not in skipped)
 
 
