@@ -290,10 +290,11 @@ class VerifyCommand(ExportCommand):
     The surrogate answers beside it for the same cells and the same mismatch.
     """
 
-    tier: Literal["static", "column", "full"] = "full"
+    tier: Literal["static", "column", "layer", "full"] = "full"
     """static: every bit line at rest, slot by slot; column: each neuron's transistors
-    behind the equivalent of its bit line, for large networks too; full: the whole
-    network in one transient, minutes an image."""
+    behind the equivalent of its bit line, for large networks too; layer: every cell,
+    wire and neuron of a layer in one transient, layer by layer; full: the whole network
+    in one transient, minutes an image."""
 
     workers: int | None = None
     """[-] ngspice processes at a time; by default one a core."""

@@ -24,6 +24,7 @@ from rram_jax.commands.terminal import (
 from rram_jax.commands.tier import HasMetrics, Tier, chips_of
 from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.commands.verify_columns import COLUMN
+from rram_jax.commands.verify_layers import LAYER
 from rram_jax.commands.verify_static import STATIC
 from rram_jax.ngspice.compare import exact_chip, layer_positions
 from rram_jax.ngspice.runner import ngspice_info
@@ -75,7 +76,7 @@ def run_decks(
     if not (out / "metrics.json").is_file():
         ngspice_info()  # before there is a folder that looks like a run
     tier = TIERS[config.tier]
-    # Of the cheap tiers only their first step knows how many decks there are.
+    # Of the other tiers only their first step knows how many decks there are.
     decks = config.images * config.chips if config.tier == "full" else None
     task = bar.add_task(label, total=decks, told="")
     with open_run(out, "verify", request.asked) as run:
@@ -204,5 +205,10 @@ def _show(out: Path) -> None:
 
 FULL = Tier(simulate=_simulate, write_tables=_write_tables, told=_told, show=_show)
 
-TIERS: dict[str, Tier[Any]] = {"full": FULL, "column": COLUMN, "static": STATIC}
+TIERS: dict[str, Tier[Any]] = {
+    "full": FULL,
+    "layer": LAYER,
+    "column": COLUMN,
+    "static": STATIC,
+}
 """What `--tier` names, from the whole circuit to its parts."""

@@ -4,6 +4,8 @@ Every array stands as it was sampled; every neuron, comparator, pulse gate, inpu
 and row driver is made of transistors. A layer's output pulses are the next layer's
 inputs while its ramp still runs. Nodes carry their layer's number: `s1_3` is the sensed
 node of output 3 of layer 1, `r0_12_1` row 12's terminal in column tile 1 of layer 0.
+
+A design of one layer (`parts.one_layer`) makes a deck of that layer alone.
 """
 
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ from rram_jax.ngspice.drivers import (
     driver_subcircuits,
     input_pulse_lines,
     pulse_gate_instance,
+    row_driver,
 )
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.neuron import (
@@ -79,17 +82,20 @@ class NetworkDeck:
             t_period=self.t_period,
         )
 
-    def image(self, codes: Sequence[int], watch: tuple[int, int] | None = None) -> str:
+    def image(
+        self, codes: Sequence[float], watch: tuple[int, int] | None = None
+    ) -> str:
         """The deck of one image; it includes `BODY_NAME`.
 
         Args:
-            codes: Input codes 0 to 15.
+            codes: [slots] Widths of the input pulses: codes 0 to 15, or what neurons
+                make of them.
             watch: (layer, neuron) whose inner nodes are saved as well.
         """
         return self.images([codes], watch)
 
     def images(
-        self, codes: Sequence[Sequence[int]], watch: tuple[int, int] | None = None
+        self, codes: Sequence[Sequence[float]], watch: tuple[int, int] | None = None
     ) -> str:
         """The deck of several images in a row, as many as the netlist has conversions.
 
@@ -103,7 +109,7 @@ class NetworkDeck:
             )
         first = self.design.layers[0]
         constant_codes = self.design.network.config.constant_codes
-        wanted = [[*map(int, image), *constant_codes] for image in codes]
+        wanted = [[*image, *constant_codes] for image in codes]
         pulses = input_pulse_lines(
             "0",
             first.neuron,
@@ -129,6 +135,7 @@ def network_deck(
     chip: Sequence[LayerSample],
     array: str,
     *,
+    load: LayerDesign | None = None,
     conversions: int = 1,
     process: Process | None = None,
 ) -> NetworkDeck:
@@ -138,6 +145,8 @@ def network_deck(
         design: The network's circuit.
         chip: Cells and mismatch of every layer (`chip.program.sample_chip`).
         array: One of `array.ARRAYS`.
+        load: The layer behind a design that ends with a hidden one: its row drivers,
+            which the last pulse gates drive, stand in the deck with open rows.
         conversions: Images in a row, each behind an auto-zero of its own.
         process: Of all transistors; our own card, typical, where None.
 
@@ -155,8 +164,10 @@ def network_deck(
         parts.append(access.word_line)
     phases, t_period = _phases(design, conversions)
     t_start = T_START
-    for k, (layer, sample) in enumerate(zip(design.layers, chip, strict=True)):
-        after = design.layers[k + 1] if k + 1 < len(design.layers) else None
+    followers = (*design.layers[1:], load)
+    for k, (layer, sample, after) in enumerate(
+        zip(design.layers, chip, followers, strict=True)
+    ):
         subcircuits = [
             *neuron_subcircuits(str(k), layer.neuron, process),
             *driver_subcircuits(
@@ -186,6 +197,8 @@ def network_deck(
             constant = [design.network.config.constant_codes] * conversions
             parts += _inner_inputs(k, layer, constant, t_start, t_period)
         t_start = phase.t_pulse
+    if load:
+        parts += _load(len(design.layers), load, design.layers[-1], process)
     return NetworkDeck(
         design=design,
         body="\n".join(parts),
@@ -252,11 +265,22 @@ def _inner_inputs(
     """Drivers of layer k > 0: the neurons' pulses before it, then constant ones."""
     first, *more = constant_codes
     n_inputs = layer.is_lrs.shape[0] // 2 - len(first)
-    nodes = [(f"p{k - 1}_{i}", f"pb{k - 1}_{i}") for i in range(n_inputs)]
+    nodes = _pulses(k - 1, n_inputs)
     constant = input_pulse_lines(
         str(k), layer.neuron, first, t_start, more=more, t_period=t_period
     )
     return [constant.text, *_drivers(k, layer, [*nodes, *constant.nodes])]
+
+
+def _load(k: int, layer: LayerDesign, before: LayerDesign, process: Process):
+    """Row drivers of layer k alone, behind the pulse gates of the layer before."""
+    driver = with_instances(str(row_driver(str(k), layer.neuron)), process)
+    return [driver, *_drivers(k, layer, _pulses(k - 1, before.layer.n_outputs))]
+
+
+def _pulses(k: int, n: int) -> list[tuple[str, str]]:
+    """Nodes of the pulses of layer k's n neurons."""
+    return [(f"p{k}_{i}", f"pb{k}_{i}") for i in range(n)]
 
 
 def _drivers(k: int, layer: LayerDesign, nodes: Sequence[tuple[str, str]]):

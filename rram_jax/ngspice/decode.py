@@ -26,7 +26,7 @@ class DeckPlan:
     """What stands where and when in a network's deck."""
 
     neurons: tuple[NeuronConfig, ...]
-    """Neurons of each layer."""
+    """Neurons of each layer; those with continuous comparators are outputs."""
 
     n_outputs: tuple[int, ...]
     """[-] Their number in each layer."""
@@ -69,9 +69,8 @@ class DeckPlan:
 
 def saved_vectors(plan: DeckPlan, watch: tuple[int, int] | None) -> list[str]:
     """Vectors that a deck saves; `watch` adds the inner nodes of (layer, neuron)."""
-    last = len(plan.neurons) - 1
     nodes = [
-        f"{'q' if k == last else 'p'}{k}_{j}"
+        f"{'q' if plan.neurons[k].asynchronous else 'p'}{k}_{j}"
         for k, n in enumerate(plan.n_outputs)
         for j in range(n)
     ]
@@ -93,7 +92,7 @@ class DeckAnswer:
     """Codes 0..15 of every hidden layer, from the widths of its output pulses."""
 
     counts: list[int]
-    """Counts of the outputs, in decisions."""
+    """Counts of the outputs, in decisions; none of a hidden layer alone."""
 
     width_error: float
     """[slots] Largest departure of a hidden pulse from a whole number of slots."""
@@ -110,22 +109,20 @@ class DeckAnswer:
 
 def read_answer(plan: DeckPlan, data: Mapping[str, np.ndarray]) -> DeckAnswer:
     """Decode codes, counts and energies from a deck's saved vectors."""
-    last = len(plan.neurons) - 1
-    codes, error = [], 0.0
-    for k in range(last):
-        code, width = decode_codes(
-            data, k, plan.n_outputs[k], plan.neurons[k], plan.t_pulse[k]
-        )
+    codes, counts, error = [], [], 0.0
+    for k, config in enumerate(plan.neurons):
+        n, t_pulse = plan.n_outputs[k], plan.t_pulse[k]
+        if config.asynchronous:
+            counts = decode_counts(data, k, n, config, t_pulse).tolist()
+            continue
+        code, width = decode_codes(data, k, n, config, t_pulse)
         codes.append(code.tolist())
         error = max(error, float(np.abs(width - code).max()))
-    counts = decode_counts(
-        data, last, plan.n_outputs[last], plan.neurons[last], plan.t_pulse[last]
-    )
     drawn = {name: -data[f"i(v{name})"] for name in plan.levels}
     regulated = [np.trapezoid(np.maximum(i, 0), data["time"]) for i in drawn.values()]
     return DeckAnswer(
         codes=codes,
-        counts=counts.tolist(),
+        counts=counts,
         width_error=error,
         energy_j=energy_by_block(plan, data),
         regulator_j=float(plan.technology.v_dd * sum(regulated)),

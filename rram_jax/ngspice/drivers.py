@@ -99,10 +99,10 @@ class InputPulses:
 def input_pulse_lines(
     tag: str,
     config: NeuronConfig,
-    codes: Sequence[int],
+    codes: Sequence[float],
     t_start: float,
     *,
-    more: Sequence[Sequence[int]] = (),
+    more: Sequence[Sequence[float]] = (),
     t_period: float = 0.0,
 ) -> InputPulses:
     """One buffer an input, fed by ideal pulses of `code` slots from `t_start` on.
@@ -114,13 +114,13 @@ def input_pulse_lines(
     Args:
         tag: Layer.
         config: Its neurons.
-        codes: Of every input.
+        codes: [slots] Of every input; a pulse may last a part of a slot.
         t_start: [s] The pulses' start.
         more: Codes of every input for the conversions that follow.
         t_period: [s] From one conversion's start to the next.
     """
     trains = list(zip(codes, *more, strict=True))
-    names = {train: f"{tag}_{'_'.join(map(str, train))}" for train in trains}
+    names = {train: _train_name(tag, train) for train in trains}
     lines, v_dd = [], config.technology.v_dd
     for train in sorted(names):
         name, high = names[train], []
@@ -135,3 +135,8 @@ def input_pulse_lines(
         )
     nodes = [(f"pi{names[train]}", f"pbi{names[train]}") for train in trains]
     return InputPulses(text="\n".join(lines), nodes=nodes)
+
+
+def _train_name(tag: str, train: Sequence[float]) -> str:
+    """A dot in a node's name would mean a node of a subcircuit."""
+    return f"{tag}_{'_'.join(f'{code:g}' for code in train)}".replace(".", "p")

@@ -1,23 +1,17 @@
 """Writing decks to a folder that explains itself."""
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.program import sample_chip
-from rram_jax.device.variability import count_clipped
 from rram_jax.neuron.cmos import Process, default_process
-from rram_jax.ngspice.array import IDEAL_CELLS
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
-from rram_jax.ngspice.job import BODY_NAME, write_whole
-from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
+from rram_jax.ngspice.job import BODY_NAME
+from rram_jax.ngspice.manifest import DeckFolder, checked_elements
 
 IDEAL = (
     "clocks and phases",
@@ -69,66 +63,28 @@ def export(
     Returns:
         The manifest, and what decoding needs.
     """
-    process = process or default_process()
-    files, counts, clipped, pulses = {}, {}, {}, {}
-    verified, verify_pulses = {}, {}
+    decks = DeckFolder(
+        path=folder,
+        design=design,
+        process=process or default_process(),
+        array=array,
+        mismatch=mismatch,
+        seed=seed,
+        chips=tuple(chips),
+        images=tuple(int(i) for i in images),
+        ideal=IDEAL,
+    )
     for chip in chips:
-        sample = sample_chip(seed, chip, design, mismatch=mismatch)
-        device = design.device.params()
-        # Programmed resistances are clipped, before RTN moves them.
-        clipped[chip] = sum(
-            int(count_clipped(layer.resistance, device))
-            for layer in sample_chip(
-                seed, chip, design, rtn_pass=None, mismatch=mismatch
-            )
-        )
-        pulses[chip] = sum(int(layer.trim_pulses) for layer in sample)
-        verified[chip] = sum(int(layer.verified) for layer in sample)
-        verify_pulses[chip] = sum(int(layer.verify_pulses) for layer in sample)
-        deck = network_deck(design, sample, array, process=process)
-        place = folder / f"chip_{chip:04d}"
-        place.mkdir(parents=True, exist_ok=True)
-        _write(place / BODY_NAME, deck.body, files, folder)
+        deck = network_deck(design, decks.sample(chip), array, process=decks.process)
+        decks.write(f"chip_{chip:04d}/{BODY_NAME}", deck.body)
         for image in images:
             text = deck.image(codes[image].tolist(), watch)
-            _write(place / f"image_{image:05d}.cir", text, files, folder)
-        whole = text.replace(f".include {BODY_NAME}", deck.body)
-        counts = count_elements(whole)
-        assert not FORBIDDEN & set(counts), "a deck with elements that cost nothing"
-    manifest = {
-        "network": design.network.config.name,
-        "network_sha256": design.network.sha256,
-        "n_cells": design.network.n_cells,
+            decks.write(f"chip_{chip:04d}/image_{image:05d}.cir", text)
+        counts = checked_elements(text.replace(f".include {BODY_NAME}", deck.body))
+    sizes = {
         "n_mosfets": counts["m"],
         "n_resistors": counts["r"],
-        "array": array,
-        "mismatch": mismatch,
-        "seed": seed,
-        "chips": list(chips),
-        "images": [int(i) for i in images],
-        "device": asdict(design.device),
-        "circuit": asdict(design.circuit),
-        "neuron_card": design.card.name,
-        "cmos_card": process.card.name,
-        "neuron_netlist": process.netlist and process.netlist.name,
-        "corner": process.corner,
-        "temperature": process.temperature,
-        "neurons": [asdict(layer.neuron) for layer in design.layers],
-        "cells_clipped": clipped,
-        "programming": asdict(design.programming),
-        "trim_pulses": pulses,
-        "verified": verified,
-        "verify_pulses": verify_pulses,
         "t_pulse_s": [phase.t_pulse for phase in deck.phases],
         "t_stop_s": deck.t_stop,
-        "ideal": [*IDEAL, *IDEAL_CELLS[array]],
-        "sha256": files,
     }
-    write_whole(folder / "manifest.json", json.dumps(manifest, indent=1))
-    return manifest, deck.plan
-
-
-def _write(path: Path, text: str, files: dict[str, str], root: Path):
-    write_whole(path, text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    files[path.relative_to(root).as_posix()] = digest
+    return decks.write_manifest(sizes), deck.plan

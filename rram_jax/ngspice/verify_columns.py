@@ -26,12 +26,10 @@ from rram_jax.ngspice.array import LINEAR, array_form
 from rram_jax.ngspice.column import ColumnJob, ColumnRow, run_columns
 from rram_jax.ngspice.compare import (
     LayerComparison,
-    compare_layers,
-    end_to_end,
     exact_chip,
     excess_before,
+    judge_chips,
     judgement,
-    last_to_cross,
 )
 from rram_jax.ngspice.job import kept_row, write_whole
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
@@ -161,7 +159,7 @@ def verify_columns(
             row | {"chip": chip, "layer": k}
             for chip, row in zip(owners, rows, strict=True)
         ]
-    rows, comparisons = _judge(design, exact, codes, labels, wanted, chips, found)
+    rows, comparisons = judge_chips(design, exact, codes, labels, wanted, chips, found)
     return ColumnVerification(
         metrics=_metrics(design, comparisons, rows, decks, array),
         rows=rows,
@@ -224,28 +222,6 @@ def _write(place, k, layer, sample, stairs, lines, process, timeout_s):
             t_pulse=t_pulse,
             t_stop=t_stop,
         )
-
-
-def _judge(design, exact, codes, labels, wanted, chips, found):
-    """Rows and comparisons, chips then images."""
-    rows, comparisons = [], []
-    for n, (chip, part) in enumerate(zip(chips, exact, strict=True)):
-        alone = end_to_end(design, part, codes[wanted])
-        for m, image in enumerate(wanted):
-            layers = [counts[n, m] for counts in found]
-            comparisons.append(compare_layers(design, part, codes[image], layers))
-            rows.append(
-                {
-                    "chip": int(chip),
-                    "image": int(image),
-                    "label": int(labels[image]),
-                    "winner_spice": list(last_to_cross(layers[-1])),
-                    "winner_surrogate": list(last_to_cross(alone[m])),
-                    "counts": layers[-1].tolist(),
-                    "counts_surrogate": alone[m].tolist(),
-                }
-            )
-    return rows, comparisons
 
 
 def _metrics(design, comparisons, rows, decks, array) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 import csv
+import dataclasses
 import json
 
 import pytest
 
-from rram_jax.chip.config import ProgrammingConfig
+from rram_jax.chip.config import NetworkConfig, ProgrammingConfig
 from rram_jax.cli import main
 from rram_jax.commands.config import ExportCommand, VerifyCommand
 from rram_jax.commands.decks import read_request
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import default_process
+from rram_jax.qnn.checkpoint import save_network
 from rram_jax.spice_files import spice_dir
-from tests.helpers import is_one_sentence
+from tests.helpers import is_one_sentence, random_network
 
 
 def test_decks_are_of_cells_after_the_reset_pulse_that_is_asked_for(checkpoint):
@@ -145,3 +147,34 @@ def test_neurons_are_verified_by_one_command(checkpoint, tmp_path, capsys):
     counts = [int(n) for n in image["counts_spice"].split()]
     assert counts == [int(r["spice"]) for r in rows["codes"] if r["layer"] == "1"]
     assert "time a conversion" in capsys.readouterr().out
+
+
+@pytest.mark.ngspice
+def test_layers_are_verified_by_one_command(tmp_path, capsys):
+    checkpoint, out = tmp_path / "small", tmp_path / "out"
+    checkpoint.mkdir()
+    config = NetworkConfig(sizes=(16, 4, 10), n_bias=1)
+    save_network(checkpoint, random_network(3, config, z_full=(2.5, 1.8)))
+    trained = {"data": "mnist5k", "network": dataclasses.asdict(config)}
+    (checkpoint / "config.json").write_text(json.dumps(trained))
+    asked = ["verify", str(checkpoint), "--tier", "layer", "--images", "1"]
+    assert main([*asked, "--no-mismatch", "--out", str(out)]) == 0
+    found = json.loads((out / "metrics.json").read_text())
+    rows = {}
+    for name in ("codes", "results", "decks"):
+        with (out / f"{name}.csv").open() as file:
+            rows[name] = list(csv.DictReader(file))
+    assert [(row["layer"], row["from"]) for row in rows["decks"]] == [
+        ("0", "0"),
+        ("1", "0"),
+    ]
+    assert found["n_decks"] == 2
+    assert found["codes_within_1"] == 1.0
+    (image,) = rows["results"]
+    counts = [int(n) for n in image["counts_spice"].split()]
+    assert counts == [int(r["spice"]) for r in rows["codes"] if r["layer"] == "1"]
+    array = sum(float(row["energy_array_j"]) for row in rows["decks"])
+    assert found["energy_by_block_j"]["array"] == pytest.approx(array, rel=1e-6)
+    manifest = json.loads((out / "decks" / "manifest.json").read_text())
+    assert manifest["n_mosfets"] == found["n_mosfets"] > 0
+    assert "energy an image" in capsys.readouterr().out

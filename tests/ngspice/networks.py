@@ -7,8 +7,10 @@ from rram_jax.chip.design import NetworkDesign, design_network
 from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.circuit.config import TileConfig
 from rram_jax.device.card import load_card
+from tests.helpers import random_network
 
 SIZES = (34, 5, 3)
+SMALL = (8, 4, 3)
 CODES = np.random.default_rng(3).integers(0, 16, (4, SIZES[0])).astype(np.uint8)
 
 
@@ -33,4 +35,12 @@ def random_design() -> NetworkDesign:
         trim_patterns=rng.integers(0, 16, (TRIM_PATTERNS, SIZES[0])).astype(np.uint8),
     )
     circuit = CircuitConfig(tile=TileConfig(rows=32, cols=4))
+    return design_network(network, load_card("hfo2-nominal"), circuit)
+
+
+def small_design() -> NetworkDesign:
+    """A smaller one, biased, on two and three columns of tiles."""
+    config = NetworkConfig(sizes=SMALL, columns_per_output=2, n_bias=1)
+    network = random_network(3, config, z_full=(1.4, 1.8))
+    circuit = CircuitConfig(tile=TileConfig(rows=32, cols=3))
     return design_network(network, load_card("hfo2-nominal"), circuit)

@@ -70,6 +70,15 @@ def test_row_drivers_are_alike_at_every_level():
     assert narrow == pytest.approx((30, 30, 30), rel=0.05)
 
 
+def test_pulses_of_neurons_last_a_part_of_a_slot():
+    pulses = input_pulse_lines("0", HIDDEN, [7, 3.9968, 3.9968], 20e-9)
+    source, buffer = pulses.text.splitlines()[:2]
+    assert source.startswith("Vx0_3p9968 x0_3p9968 0 PWL(0 0 2e-08 0 ")
+    assert f" {20e-9 + 3.9968 * 5e-9:.9g} 1.8 " in source
+    assert buffer.endswith(" k=2")
+    assert [p for p, _ in pulses.nodes] == ["pi0_7", "pi0_3p9968", "pi0_3p9968"]
+
+
 @pytest.mark.ngspice
 @pytest.mark.parametrize("n_drivers", [1, 5])
 def test_input_pulses_are_whole_slots_on_every_row(n_drivers):
