@@ -16,7 +16,7 @@ from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
 from rram_jax.ngspice.job import BODY_NAME, write_whole
-from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
+from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
 
 IDEAL = (
     "clocks and phases",
@@ -67,6 +67,10 @@ def export(
 
     Returns:
         The manifest, and what decoding needs.
+
+    Raises:
+        InputError: The design cannot be written as a deck, or the process brings
+            elements that cost nothing (`netlist.refuse_free_elements`).
     """
     process = process or default_process()
     files, counts, clipped, pulses = {}, {}, {}, {}
@@ -85,15 +89,15 @@ def export(
         verified[chip] = sum(int(layer.verified) for layer in sample)
         verify_pulses[chip] = sum(int(layer.verify_pulses) for layer in sample)
         deck = network_deck(design, sample, array, process=process)
+        texts = {k: deck.image(codes[k].tolist(), watch) for k in images}
+        whole = texts[images[-1]].replace(f".include {BODY_NAME}", deck.body)
+        counts = count_elements(whole)
+        refuse_free_elements(counts)
         place = folder / f"chip_{chip:04d}"
         place.mkdir(parents=True, exist_ok=True)
         _write(place / BODY_NAME, deck.body, files, folder)
-        for image in images:
-            text = deck.image(codes[image].tolist(), watch)
+        for image, text in texts.items():
             _write(place / f"image_{image:05d}.cir", text, files, folder)
-        whole = text.replace(f".include {BODY_NAME}", deck.body)
-        counts = count_elements(whole)
-        assert not FORBIDDEN & set(counts), "a deck with elements that cost nothing"
     manifest = {
         "network": design.network.config.name,
         "network_sha256": design.network.sha256,

@@ -34,6 +34,7 @@ from rram_jax.ngspice.compare import (
 )
 from rram_jax.ngspice.deck import array_form
 from rram_jax.ngspice.job import kept_row, write_whole
+from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 from rram_jax.ngspice.testbench import column_deck
 from rram_jax.ngspice.workplace import Workplace
@@ -215,6 +216,7 @@ def _write(place, k, layer, sample, stairs, lines, process, timeout_s):
             process=process,
             r_lines=lines.resistance[neuron[some]],
         )
+        refuse_free_elements(count_elements(text))
         write_whole(deck, text)
         yield ColumnJob(
             deck=deck,
