@@ -48,11 +48,9 @@ def behind(tmp_path, monkeypatch):
 
     def install(body, version='exec REAL "$@"'):
         program = tmp_path / "ngspice"
-        program.write_text(
-            f'#!/bin/sh\nif [ "$1" = --version ]; then {version}; exit; fi\n{body}\n'.replace(
-                "REAL", f"'{real}'"
-            )
-        )
+        first = f'if [ "$1" = --version ]; then {version}; exit; fi'
+        text = f"#!/bin/sh\n{first}\n{body}\n"
+        program.write_text(text.replace("REAL", f"'{real}'"))
         program.chmod(0o755)
         monkeypatch.setenv("NGSPICE", str(program))
 

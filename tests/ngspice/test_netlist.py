@@ -3,16 +3,19 @@
 import dataclasses
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 
+from rram_jax.chip.program import sample_chip
 from rram_jax.errors import InputError
 from rram_jax.neuron.card import load_neuron_card
-from rram_jax.neuron.cmos import Process, default_process
+from rram_jax.neuron.cmos import Process, default_process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.ngspice import energy, export, testbench, verify_columns, verify_static
-from rram_jax.ngspice.deck import ARRAYS
+from rram_jax.ngspice.deck import ARRAYS, network_deck
 from rram_jax.ngspice.effects.latch import latch_deck
 from rram_jax.ngspice.effects.record import EffectSetting
 from rram_jax.ngspice.job import BODY_NAME
@@ -261,3 +264,26 @@ def test_the_same_models_without_it_pass(design, tmp_path):
     process = with_models(tmp_path, "Rg d 0 1e12")
     manifest, _ = export.export(tmp_path / "o", design, CODES, [0], process=process)
     assert manifest["n_mosfets"] > 500
+
+
+def test_a_card_whose_models_run_commands_leaves_no_deck(design, tmp_path):
+    """The whole way: its file is read, and nothing is written."""
+    card = default_process().card
+    text = Path(card.include).read_text() + "\n.control\nshell touch here\n.endc\n"
+    (tmp_path / "models.lib").write_text(text)
+    record = dataclasses.asdict(card) | {"include": "models.lib"}
+    (tmp_path / "card.toml").write_text(tomli_w.dumps(record))
+    process = Process(card=load_cmos_card(tmp_path / "card.toml"))
+    with pytest.raises(InputError, match="runs commands") as caught:
+        export.export(tmp_path / "o", design, CODES, [0], process=process)
+    assert is_one_sentence(caught.value)
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_deck_holds_no_word_of_its_device_card(design):
+    chip, source = sample_chip(0, 0, design), "x\n.control\nshell touch here"
+    device = dataclasses.replace(design.device, source=source)
+    named = dataclasses.replace(design, device=device)
+    one, other = (network_deck(d, chip, "multiport") for d in (design, named))
+    assert one.body == other.body
+    assert one.image(CODES[0].tolist()) == other.image(CODES[0].tolist())
