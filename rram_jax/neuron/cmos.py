@@ -188,8 +188,8 @@ class Process:
         card = self.card
         if self.corner not in card.corners:
             raise InputError(
-                f"CMOS card {card.name!r} has no corner {self.corner[:80]!r}: take one of"
-                f" {', '.join(card.corners)}."
+                f"CMOS card {card.name!r} has no corner {self.corner[:80]!r}: take one"
+                f" of {', '.join(card.corners)}."
             )
         if not card.temperature_low <= self.temperature <= card.temperature_high:
             raise InputError(

@@ -21,7 +21,7 @@ from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.ngspice.compare import codes_before, exact_chip
 from rram_jax.ngspice.deck import array_form
-from rram_jax.ngspice.job import kept_row, write_whole
+from rram_jax.ngspice.job import count_retries, kept_row, write_whole
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.static import StaticJob, StaticRow, run_static, static_deck
 from rram_jax.ngspice.workplace import Workplace
@@ -145,7 +145,7 @@ def verify_static(
             chip=chip,
             sample=sample_chip(seed, chip, design, mismatch=mismatch),
             array=array,
-            timeout_s=work.timeout_s,
+            work=work,
         )
     ]
     parts, jobs = [part for part, _ in found], [job for _, job in found]
@@ -166,7 +166,7 @@ def _kept(job: StaticJob, ngspice) -> dict[str, Any] | None:
     return asdict(row)
 
 
-def _decks(design, codes, images, place, *, chip, sample, array, timeout_s):
+def _decks(design, codes, images, place, *, chip, sample, array, work):
     """(part, job) of every sweep on a chip; the decks are written."""
     (place / "runs").mkdir(parents=True, exist_ok=True)
     exact, write = exact_chip(design, sample), array_form(array)
@@ -210,7 +210,8 @@ def _decks(design, codes, images, place, *, chip, sample, array, timeout_s):
                     part,
                     StaticJob(
                         deck=deck,
-                        timeout_s=timeout_s,
+                        timeout_s=work.timeout_s,
+                        retry=work.retry,
                         n_patterns=len(patterns),
                         n_outputs=len(outputs),
                         v_cm=v_cm,
@@ -262,5 +263,6 @@ def _metrics(design, parts, rows, array, images, chips) -> dict[str, Any]:
         "rss_bytes": max(row["rss_bytes"] for row in rows),
         "simulator": rows[0]["simulator"],
         "solver": rows[0]["solver"],
+        "retries": count_retries(rows),
         "ideal": list(IDEAL),
     }

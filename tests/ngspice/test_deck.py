@@ -117,6 +117,11 @@ def test_rows_of_another_shape_deck_or_ngspice_are_run_again(design, tmp_path):
     assert read_row(job, ngspice) is None  # there is none yet
     job.row.write_text(json.dumps(good))
     assert read_row(job, ngspice) == good
+    retried = good | {"retries": ["method=gear"]}
+    job.row.write_text(json.dumps(retried))
+    assert read_row(job, ngspice) == retried
+    job.row.write_text(json.dumps({k: good[k] for k in good if k != "retries"}))
+    assert read_row(job, ngspice) == good  # of a version that never retried
     for other in ({"version": 45}, {"klu": False}):
         assert read_row(job, dataclasses.replace(ngspice, **other)) is None
     text = json.dumps(good)
