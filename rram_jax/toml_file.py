@@ -3,6 +3,8 @@
 import dataclasses
 import difflib
 import json
+import os
+import re
 import tomllib
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,6 +18,19 @@ MAX_BYTES = 200_000
 """[byte] A larger file is no card or configuration of ours."""
 
 T = TypeVar("T")
+
+
+def check_name(name: str, what: str) -> None:
+    r"""Check the name in a card, which files and folders are named after.
+
+    Raises:
+        InputError: It is not of the form `[A-Za-z0-9][\w.+-]{0,63}`.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,63}", name):
+        raise InputError(
+            f"The name of a {what} has up to 64 letters, digits and any of _ . + -, a"
+            f" letter or digit first; got {name[:80]!r}."
+        )
 
 
 def packaged_names(folder: Traversable) -> list[str]:
@@ -41,9 +56,9 @@ def load_record(
     if name in names:
         text = (folder / f"{name}.toml").read_text()
         return parse_record(text, cls, f"{what} {name}")
-    if not Path(name).is_file():
+    if not os.path.isfile(name):  # `Path.is_file` fails where a name is too long
         raise InputError(
-            f"There is no {what} {name!r}: give the path of a TOML file or one of"
+            f"There is no {what} {name[:200]!r}: give the path of a TOML file or one of"
             f" {', '.join(names)}."
         )
     return read_record(name, cls, what)
@@ -62,8 +77,10 @@ def read_record(path: str | Path, cls: type[T], what: str) -> T:
         InputError: Says what is wrong with the file.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no {what} {path}: give the path of a TOML file.")
+    if not os.path.isfile(path):
+        raise InputError(
+            f"There is no {what} {str(path)[:200]!r}: give the path of a TOML file."
+        )
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} is over {MAX_BYTES} bytes: not a {what}.")
     return parse_record(path.read_text(errors="replace"), cls, f"{what} {path}")
@@ -93,7 +110,9 @@ def check_record(table: Any, cls: type[T], origin: str) -> T:
         # A mistyped key comes with a missing one, and is what to mend.
         unknown = "unexpected_keyword_argument"
         first = min(error.errors(), key=lambda told: told["type"] != unknown)
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(map(str, first["loc"]))[:200]
+        if not where.isprintable():  # a key of the file's, on one line
+            where = repr(where)
         told = first["msg"].removeprefix("Value error, ").rstrip(".")
         if first["type"] == unknown:
             told = "there is no such key" + _nearest(where, cls)

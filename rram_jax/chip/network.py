@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -70,8 +71,15 @@ class HardwareNetwork:
                     f"{config.name}: of {config.redundancy} cells in parallel all have"
                     " the same weight."
                 )
-            if not layer.z_full > 0:
-                raise InputError(f"{config.name}: z_full must be above 0.")
+            if not (0 < layer.z_full < math.inf and math.isfinite(layer.z_shift)):
+                raise InputError(
+                    f"{config.name}: z_full must be above 0, and it and z_shift finite;"
+                    f" got {layer.z_full:g} and {layer.z_shift:g}."
+                )
+        if not math.isfinite(self.logit_scale):
+            raise InputError(
+                f"{config.name}: logit_scale must be finite; got {self.logit_scale:g}."
+            )
         patterns = self.trim_patterns
         if (patterns is not None) != config.trim:
             raise InputError(

@@ -302,6 +302,10 @@ class VerifyCommand(ExportCommand):
     timeout_s: float = 7200.0
     """[s] Wall time after which a deck has failed."""
 
+    retry: bool = False
+    """Try a deck that does not converge with other options of the solver, the last of
+    which puts 1 fF on every node; what it took stands in results and metrics.json."""
+
     json: Path | None = None
     """File that gets the result as JSON."""
 

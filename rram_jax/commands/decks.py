@@ -96,7 +96,7 @@ def read_request(config: ExportCommand) -> DeckRequest:
         "netlist_sha256": process.netlist and process.netlist.sha256,
     }
     # What the decks do not depend on; the network's digest stands for its folder.
-    elsewhere = ("checkpoint", "data_dir", "json", "out", "workers", "timeout_s")
+    elsewhere = "checkpoint data_dir json out workers timeout_s retry".split()
     asked = {key: value for key, value in asked.items() if key not in elsewhere}
     return DeckRequest(
         name=network.config.name,

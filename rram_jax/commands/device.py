@@ -16,7 +16,7 @@ from rram_jax.commands.terminal import (
     say_in_log,
     show_table,
 )
-from rram_jax.device.card import check_name, load_card, preset_names
+from rram_jax.device.card import load_card, preset_names
 from rram_jax.device.cycles import sample_cycles
 from rram_jax.device.fit import DeviceFit, fit_card
 from rram_jax.device.measured import measurement_writer, read_measurements
@@ -24,6 +24,7 @@ from rram_jax.device.mixture_fit import PROBABILITIES
 from rram_jax.errors import InputError
 from rram_jax.report.device import TICKS, quantile_figure
 from rram_jax.run_folder import check_writable, write_json, write_text
+from rram_jax.toml_file import check_name
 
 REPLICATES = 500
 """[-] Bootstrap samples of `device fit`."""

@@ -14,7 +14,6 @@ from rram_jax.commands.terminal import (
     say_resumed,
     show_table,
 )
-from rram_jax.device.card import check_name
 from rram_jax.neuron.card import NeuronCard, load_neuron_card, with_card
 from rram_jax.ngspice.characterise import KINDS, POINT, characterise, point_rows
 from rram_jax.ngspice.effects.record import Effect
@@ -35,6 +34,7 @@ from rram_jax.run_folder import (
     write_json,
     write_table,
 )
+from rram_jax.toml_file import check_name
 
 SHOWN = ("residual_rms", "residual_max", "equal", "within_1")
 """How a kind's laws were judged."""

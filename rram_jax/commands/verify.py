@@ -105,6 +105,7 @@ def run_decks(
         work = Workplace(
             workers=config.workers,
             timeout_s=config.timeout_s,
+            retry=config.retry,
             on_start=on_start,
             on_row=on_row,
             stop=stop,
@@ -118,7 +119,10 @@ def run_decks(
 
 def show_verification(out: Path) -> None:
     """Print the table of a finished verification and where its results are."""
-    TIERS[read_metrics(out, network=str)["tier"]].show(out)
+    metrics = read_metrics(out, network=str)
+    TIERS[metrics["tier"]].show(out)
+    for option, n in metrics.get("retries", {}).items():
+        say(f"Decks that converged only with {option}: {n}.")
 
 
 def _simulate(
@@ -169,10 +173,14 @@ def _write_tables(found: Verification, folder: Path) -> None:
     blocks = list(found.rows[0]["energy_j"])
     extra = ("seconds", "cpu_s", "n_points", "width_error", "deck_sha256")
     more = [
-        [*(row[key] for key in extra), *(row["energy_j"][b] for b in blocks)]
+        [
+            *(row[key] for key in extra),
+            ", ".join(row["retries"]),
+            *(row["energy_j"][b] for b in blocks),
+        ]
         for row in found.rows
     ]
-    header = [*extra, *(f"energy_{b}_j" for b in blocks)]
+    header = [*extra, "retries", *(f"energy_{b}_j" for b in blocks)]
     write_results(found.rows, found.comparisons, folder, header, more)
 
 

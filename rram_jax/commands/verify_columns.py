@@ -12,7 +12,17 @@ from rram_jax.ngspice.verify_columns import ColumnVerification, verify_columns
 from rram_jax.ngspice.workplace import Workplace
 from rram_jax.run_folder import read_metrics, write_table
 
-DECKS = ("chip", "layer", "n", "seconds", "cpu_s", "n_points", "solver", "deck_sha256")
+DECKS = (
+    "chip",
+    "layer",
+    "n",
+    "seconds",
+    "cpu_s",
+    "n_points",
+    "solver",
+    "deck_sha256",
+    "retries",
+)
 """Columns of decks.csv, a row a deck of `n` conversions."""
 
 
@@ -34,10 +44,11 @@ def _simulate(
 def _write_tables(found: ColumnVerification, folder: Path) -> None:
     write_codes(found.rows, found.comparisons, folder)
     write_results(found.rows, found.comparisons, folder)
-    decks = [
-        [{**deck, "n": len(deck["counts"])}[key] for key in DECKS]
-        for deck in found.decks
-    ]
+    decks = []
+    for deck in found.decks:
+        retries = ", ".join(deck["retries"])
+        told = {**deck, "n": len(deck["counts"]), "retries": retries}
+        decks.append([told[key] for key in DECKS])
     write_table(folder / "decks.csv", DECKS, decks)
 
 

@@ -13,7 +13,7 @@ from rram_jax.ngspice.workplace import Workplace
 from rram_jax.run_folder import read_metrics, write_table
 
 DECKS = ("chip", "image", "layer", "from", "seconds", "cpu_s", "n_points", "solver")
-DECKS += ("width_error", "deck_sha256")
+DECKS += ("retries", "width_error", "deck_sha256")
 """First columns of decks.csv, a row a deck of the outputs `from` one on; energies by
 block follow."""
 
@@ -38,8 +38,8 @@ def _write_tables(found: LayerVerification, folder: Path) -> None:
     write_results(found.rows, found.comparisons, folder)
     blocks = list(found.decks[0]["energy_j"])
     decks = [
-        [*(deck[key] for key in DECKS), *(deck["energy_j"][b] for b in blocks)]
-        for deck in found.decks
+        [*(told[key] for key in DECKS), *(told["energy_j"][b] for b in blocks)]
+        for told in ({**d, "retries": ", ".join(d["retries"])} for d in found.decks)
     ]
     header = [*DECKS, *(f"energy_{block}_j" for block in blocks)]
     write_table(folder / "decks.csv", header, decks)

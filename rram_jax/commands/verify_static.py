@@ -23,6 +23,7 @@ SWEEPS = (
     "cpu_s",
     "solver",
     "deck_sha256",
+    "retries",
 )
 """Columns of results.csv, a row a deck; errors are shares of the full scale."""
 
@@ -57,7 +58,8 @@ def _write_tables(found: StaticVerification, folder: Path) -> None:
                 *errors.shape,
                 float(abs(errors).max()),
                 float((errors**2).mean() ** 0.5),
-                *(row[key] for key in SWEEPS[-4:]),
+                *(row[key] for key in SWEEPS[-5:-1]),
+                ", ".join(row["retries"]),
             )
         )
         lines += [

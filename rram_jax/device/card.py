@@ -1,7 +1,7 @@
 """The device card: every number about the 1T1R cell, from one TOML file."""
 
 import dataclasses
-import re
+import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,21 +10,8 @@ import jax.numpy as jnp
 
 from rram_jax.device.filament import filament_names, load_filament
 from rram_jax.errors import InputError
-from rram_jax.toml_file import load_record, packaged_names
+from rram_jax.toml_file import check_name, load_record, packaged_names
 from rram_jax.types import Array, Float, register_record
-
-
-def check_name(name: str, what: str) -> None:
-    r"""Check the name in a card, which files and folders are named after.
-
-    Raises:
-        InputError: It is not of the form `[A-Za-z0-9][\w.+-]{0,63}`.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,63}", name):
-        raise InputError(
-            f"The name of a {what} has up to 64 letters, digits and any of _ . + -, a"
-            f" letter or digit first; got {name[:80]!r}."
-        )
 
 
 @register_record
@@ -321,7 +308,7 @@ def load_card(name_or_path: str | Path) -> DeviceCard:
         return card
     # A user's filament card lies where the card says, seen from the card.
     beside = Path(name_or_path).parent / card.filament
-    if card.filament not in filament_names() and beside.is_file():
+    if card.filament not in filament_names() and os.path.isfile(beside):
         card = dataclasses.replace(card, filament=str(beside))
     load_filament(card.filament).check_pulse(card.v_reset, card.t_reset)
     return card

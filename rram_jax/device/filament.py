@@ -39,7 +39,7 @@ import jax
 import jax.numpy as jnp
 
 from rram_jax.errors import InputError
-from rram_jax.toml_file import load_record, packaged_names
+from rram_jax.toml_file import check_name, load_record, packaged_names
 from rram_jax.types import Array, Float, register_record
 
 KELVIN = 8.617333262145179e-5
@@ -240,24 +240,25 @@ class FilamentCard:
     """[-] Share of the barrier's variance that stays with a cell."""
 
     def __post_init__(self):
+        check_name(self.name, "filament card")
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(
-                    f"Filament card {self.name[:80]!r}: {name} must lie between {low:g}"
+                    f"Filament card {self.name!r}: {name} must lie between {low:g}"
                     f" and {high:g}; it is {value:g}."
                 )
         # Below, the resistance could fall with x; above, it overflows float32.
         if not 2 * self.x0 <= self.t_ox <= 60 * self.x0:
             raise InputError(
-                f"Filament card {self.name[:80]!r} needs t_ox between 2 x0 and 60 x0;"
+                f"Filament card {self.name!r} needs t_ox between 2 x0 and 60 x0;"
                 f" it has x0 = {self.x0:g} m and t_ox = {self.t_ox:g} m."
             )
         for kind, unit in (("v_reset", "V"), ("t_reset", "s")):
             low, high = getattr(self, f"{kind}_low"), getattr(self, f"{kind}_high")
             if low > high:
                 raise InputError(
-                    f"Filament card {self.name[:80]!r} needs {kind}_low <= {kind}_high;"
+                    f"Filament card {self.name!r} needs {kind}_low <= {kind}_high;"
                     f" they are {low:g} and {high:g} {unit}."
                 )
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
-from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.box import Box
 from rram_jax.neuron.config import NeuronConfig
@@ -19,7 +18,7 @@ from rram_jax.neuron.law import Law, OperatingPoint, evaluate, operating_point
 from rram_jax.neuron.model import NeuronParams
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
-from rram_jax.toml_file import load_record, packaged_names
+from rram_jax.toml_file import check_name, load_record, packaged_names
 from rram_jax.types import Array, Float
 
 EDGE_POWER = -0.55
@@ -156,6 +155,13 @@ class MismatchLaws:
     output: SlopeLaws
     """Neurons with a continuous comparator: `MISMATCHED_ASYNCHRONOUS`."""
 
+    def __post_init__(self):
+        if not 0 <= self.a_vt <= 1e-6:
+            raise InputError(
+                "A neuron card's a_vt lies between 0 and 1e-6 V m; got"
+                f" {self.a_vt:g}: 4 mV um are 4e-9 V m."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class DriverResistance:
@@ -178,6 +184,19 @@ class DriverResistance:
 
     edge: float
     """[V s] See `NeuronParams`; with drivers of `r_driver`."""
+
+    def __post_init__(self):
+        for name in ("r_driver", "g_row", "r_pos", "r_neg", "r_rest"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(
+                    f"A neuron card's drivers need {name} > 0, in SI units; got"
+                    f" {value:g}."
+                )
+        if not math.isfinite(self.edge):
+            raise InputError(
+                f"A neuron card's drivers need a finite edge; got {self.edge:g}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,11 +231,11 @@ class NeuronCard:
             slopes = getattr(self.mismatch, kind)
             for part in ("offset", "gain"):
                 columns, terms = getattr(slopes, part), getattr(slopes, f"{part}_terms")
-                if set(columns) != set(wanted):
+                if differing := sorted(set(columns) ^ set(wanted)):
                     raise InputError(
                         f"Neuron card {self.name!r}: mismatch.{kind}.{part} must hold a"
                         f" row for each of {', '.join(wanted)}; it differs in"
-                        f" {', '.join(sorted(set(columns) ^ set(wanted)))}."
+                        f" {', '.join(repr(x[:40]) for x in differing[:4])}."
                     )
                 for name, row in columns.items():
                     if len(row) != len(terms) or not all(map(math.isfinite, row)):

@@ -3,18 +3,18 @@
 import dataclasses
 import functools
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.netlist import NeuronNetlist
 from rram_jax.neuron.technology import KP_N, KP_P
 from rram_jax.spice_files import spice_dir
-from rram_jax.toml_file import load_record, packaged_names
+from rram_jax.toml_file import check_name, load_record, packaged_names
 
 TYPICAL = "tt"
 """The corner that every card has."""
@@ -22,7 +22,7 @@ TYPICAL = "tt"
 ROOM = 27.0
 """[deg C] Where a deck stands if nothing else is asked for: ngspice's own default."""
 
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Corner:
             if not _WORD.fullmatch(word):
                 raise InputError(
                     "A corner's section and parameters are named by letters, digits"
-                    f" and _; got {word[:40]!r}."
+                    f" and _, up to 64; got {word[:40]!r}."
                 )
         if not all(map(math.isfinite, self.parameters.values())):
             raise InputError("A corner's parameters must be finite numbers.")
@@ -115,11 +115,20 @@ class CmosCard:
                     f"`CmosCard` needs {name} > 0, in SI units; got {value:g}."
                 )
         for name in ("w_min", "l_min"):
-            if getattr(self, name) > 1e-4:
+            if not 1e-9 <= getattr(self, name) <= 1e-4:
                 raise InputError(
-                    f"`CmosCard` takes {name} in metres, at most 1e-4; got"
+                    f"`CmosCard` takes {name} in metres, from 1e-9 to 1e-4; got"
                     f" {getattr(self, name):g}: 0.15 um is 0.15e-6."
                 )
+        if not 1e-9 <= self.unit <= 1:
+            raise InputError(
+                "`CmosCard` takes unit in metres, 1e-6 for models that take"
+                f" micrometres, from 1e-9 to 1; got {self.unit:g}."
+            )
+        if self.v_dd > 100:
+            raise InputError(
+                f"`CmosCard` takes v_dd in volts, at most 100; got {self.v_dd:g}."
+            )
         for name in ("kp_n", "kp_p"):
             value = getattr(self, name)
             if not 1e-6 <= value <= 1e-2:
@@ -144,7 +153,7 @@ class CmosCard:
             if not _WORD.fullmatch(name):
                 raise InputError(
                     "Models and corners of a CMOS card are named by letters, digits and"
-                    f" _; got {name[:40]!r}."
+                    f" _, up to 64; got {name[:40]!r}."
                 )
         if self.model_n.lower() == self.model_p.lower():
             raise InputError("`CmosCard` needs two models, n and p, of unequal names.")
@@ -183,8 +192,8 @@ class Process:
         card = self.card
         if self.corner not in card.corners:
             raise InputError(
-                f"CMOS card {card.name!r} has no corner {self.corner!r}: take one of"
-                f" {', '.join(card.corners)}."
+                f"CMOS card {card.name!r} has no corner {self.corner[:80]!r}: take one"
+                f" of {', '.join(card.corners)}."
             )
         if not card.temperature_low <= self.temperature <= card.temperature_high:
             raise InputError(
@@ -216,7 +225,7 @@ def load_cmos_card(name_or_path: str | Path = "cmos-130nm") -> CmosCard:
     preset = str(name_or_path) in cmos_names()
     beside = spice_dir() / "models" if preset else Path(name_or_path).parent
     path = beside / card.include
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(
             f"CMOS card {card.name!r} includes {card.include[:200]!r}, and there is no"
             f" such file in {beside.resolve()}: give the model file's path, relative to"

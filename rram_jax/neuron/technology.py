@@ -28,6 +28,18 @@ COEFFICIENT = 1.67
 2 n KP_P U_T^2 = 0.15 uA, with n = 1.3."""
 
 
+_LIMITS = {
+    "l_min": (1e-9, 1e-4),
+    "gm_per_ampere": (0.1, 40.0),  # weak inversion at room temperature gives 38.7 / n
+    "c_parasitic": (1e-18, 1e-9),
+    "lead": (1e-13, 1e-6),
+    "t_clock_min": (1e-13, 1e-6),
+    "t_comparator": (1e-13, 1e-6),
+    "width_ohm": (1e-7, 10.0),
+}
+"""Smallest and largest value of numbers that no circuit is made of beyond."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Technology:
     """Numbers of one process that neurons are sized by. SI units.
@@ -79,6 +91,19 @@ class Technology:
                 f" {self.v_dd:g} V: take a CMOS card, or its thick-oxide devices, of"
                 f" {V_DD_MIN:g} V or more."
             )
+        if not 0 < self.v_cm < self.v_pre < self.v_dd:
+            raise InputError(
+                "A neuron needs 0 < v_cm < v_pre < v_dd, in volts; got v_cm ="
+                f" {self.v_cm:g}, v_pre = {self.v_pre:g} and v_dd = {self.v_dd:g}."
+            )
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if not low <= number <= high:
+                    raise InputError(
+                        f"A neuron's {name} lies between {low:g} and {high:g}, in SI"
+                        f" units; got {number:g}."
+                    )
 
     @property
     def told(self) -> str:

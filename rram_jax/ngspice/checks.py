@@ -6,12 +6,13 @@ see text and numbers only, never a process.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
 from rram_jax.errors import InputError, NgspiceError
+from rram_jax.ngspice.netlist import cards
 
 # ngspice keeps silent about an option that it does not know.
 _OPTIONS = frozenset(
@@ -33,8 +34,15 @@ _SETTING = re.compile(r"([^\s=]+)(?:\s*=\s*(?:\{[^}]*\}|'[^']*'|\S+))?")
 _COMMAND = re.compile(
     r"\.(control|endc|exec|system|shell|source)|\*#|\*ng_script", re.IGNORECASE
 )
-_INCLUDE = re.compile(r"\.(?:inc|lib)\S*(.*)", re.IGNORECASE)
-_INSIDE = re.compile(r"(\s+[\"']?[\w.+-][\w./+-]*[\"']?)*")
+_FILE = re.compile(r"\.(inc|lib)", re.IGNORECASE)
+_SECTION = re.compile(r"\.lib\s+\w+", re.IGNORECASE)  # where one begins
+_INCLUDE = re.compile(
+    r"\.(?:include|inc|lib)\s+([\"']?)([\w.+-]+)\1(?:\s+\w+)?", re.IGNORECASE
+)
+# Cards of a library of models; all others would act on the circuit around it.
+_LIBRARY = frozenset(
+    ".model .param .params .func .if .elseif .else .endif .opt .option .options".split()
+)
 
 # Completed gmin or source stepping is none of these: whole networks need it.
 _NO_CONVERGENCE = re.compile(
@@ -66,28 +74,63 @@ class NoConvergence(NgspiceError):
     """A failure that other solver options may cure."""
 
 
-def refuse_commands(deck: str) -> None:
+def refuse_commands(deck: str, beside: Collection[str] = ()) -> None:
     """Refuse a deck that could run programs or read files outside its folder.
 
+    Args:
+        deck: Netlist, or part of one.
+        beside: Names of the files that lie beside it: all that it may include.
+
     Raises:
-        InputError: A line begins a command block, includes a file by an absolute path
-            or through `..`, or the text holds control characters.
+        InputError: A line begins a command block or includes anything else than a file
+            of `beside`, or the text holds control characters.
     """
     if found := re.search(r"[\x00-\x08\x0b-\x1f\x7f]", deck.replace("\r\n", "\n")):
         raise InputError(
             f"The deck holds the control character {found[0]!r}: write plain text."
         )
-    for card in _cards(deck):
-        if _COMMAND.match(card):
+    for line in map(str.strip, deck.split("\n")):  # a command may begin as a comment
+        if _COMMAND.match(line):
             raise InputError(
-                f"The deck's line `{card[:60]}` runs commands, which is refused: use "
+                f"The deck's line `{line[:60]}` runs commands, which is refused: use "
                 "analysis cards such as `.tran` and read the vectors."
             )
-        path = _INCLUDE.match(card)
-        if path and (".." in path[1] or not _INSIDE.fullmatch(path[1])):
+    for card in cards(deck):
+        if not _FILE.match(card) or _SECTION.fullmatch(card):
+            continue
+        file = _INCLUDE.fullmatch(card)
+        if file is None or file[2] not in beside:
             raise InputError(
                 f"The deck's line `{card[:60]}` reaches outside its folder: pass the "
                 "file's text along with the deck and include it by its plain name."
+            )
+
+
+def refuse_all_but_models(text: str, origin: str) -> None:
+    """Refuse a library of models that would act on the deck around it.
+
+    Args:
+        text: Of the library, all files written out.
+        origin: The file, for messages.
+
+    Raises:
+        InputError: It runs commands, or holds an analysis, an include that was not
+            resolved, or an element outside a subcircuit: it is no library, whatever
+            else it is.
+    """
+    refuse_commands(text)
+    depth = 0
+    for card in cards(text):
+        word = card.split()[0].lower()
+        if word == ".subckt":
+            depth += 1
+        elif word == ".ends":
+            depth = max(depth - 1, 0)
+        elif word not in _LIBRARY and (word[0] == "." or not depth):
+            raise InputError(
+                f"{origin} is no library of models, for it holds `{card[:60]}`: give a"
+                " file of .model, .param and .subckt cards, elements within"
+                " subcircuits only."
             )
 
 
@@ -97,7 +140,7 @@ def refuse_unknown_options(deck: str) -> None:
     Raises:
         InputError: An option that ngspice 46 does not have.
     """
-    for card in _cards(deck):
+    for card in cards(deck):
         settings = _OPTION_CARD.match(card)
         for name in _SETTING.findall(settings[1]) if settings else ():
             if name.lower() not in _OPTIONS:
@@ -185,9 +228,3 @@ def check_vectors(
         peak = data[name.lower()].max()
         if abs(peak - level) > _LEVEL_ERROR * level:
             raise NgspiceError(f"`{name}` reaches {peak:.4g} V instead of {level:g} V")
-
-
-def _cards(deck: str) -> list[str]:
-    """The deck's lines, continuations joined, end-of-line comments cut off."""
-    joined = re.sub(r"\n[ \t]*\+", " ", deck)
-    return [re.split(r"\s\$\s|;", line)[0].strip() for line in joined.split("\n")]

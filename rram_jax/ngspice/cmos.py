@@ -9,6 +9,7 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import ROOM, Process
 from rram_jax.neuron.technology import Technology
 from rram_jax.neuron.transistors import Transistor
+from rram_jax.ngspice.checks import refuse_all_but_models
 
 MAX_BYTES = 100_000_000
 """[byte] All model text of a deck; SKY130's 1.8 V bins of one corner have 3 MB."""
@@ -63,7 +64,8 @@ def model_lines(process: Process) -> str:
     """Temperature, the corner's parameters and all model text, files written out.
 
     Raises:
-        InputError: A file or section is missing, or there is no end of files.
+        InputError: A file or section is missing, there is no end of files, or they hold
+            more than models (`checks.refuse_all_but_models`).
     """
     corner = process.card.corners[process.corner]
     lines = []
@@ -73,6 +75,7 @@ def model_lines(process: Process) -> str:
         settings = (f"{name}={value:.9g}" for name, value in corner.parameters.items())
         lines.append(".param " + " ".join(settings))
     models = _expanded(Path(process.card.include), corner.section, 0)
+    refuse_all_but_models(models, process.card.include)
     return "\n".join([*lines, models])
 
 

@@ -41,6 +41,7 @@ def run_columns(job: ColumnJob) -> dict[str, Any]:
         t_stop=job.t_stop,
         timeout_s=job.timeout_s,
         folder=job.runs,
+        retry=job.retry,
     )
     read = read_columns(job.config, run.data, job.n, job.t_pulse, job.t_stop, run.cpu_s)
     counts = read.counts.astype(int).tolist()

@@ -62,6 +62,10 @@ def export(
 
     Returns:
         The manifest, and what decoding needs.
+
+    Raises:
+        InputError: The design cannot be written as a deck, or the process brings
+            elements that cost nothing (`netlist.refuse_free_elements`).
     """
     decks = DeckFolder(
         path=folder,
@@ -76,11 +80,12 @@ def export(
     )
     for chip in chips:
         deck = network_deck(design, decks.sample(chip), array, process=decks.process)
+        texts = {k: deck.image(codes[k].tolist(), watch) for k in images}
+        whole = texts[images[-1]].replace(f".include {BODY_NAME}", deck.body)
+        counts = checked_elements(whole)
         decks.write(f"chip_{chip:04d}/{BODY_NAME}", deck.body)
-        for image in images:
-            text = deck.image(codes[image].tolist(), watch)
+        for image, text in texts.items():
             decks.write(f"chip_{chip:04d}/image_{image:05d}.cir", text)
-        counts = checked_elements(text.replace(f".include {BODY_NAME}", deck.body))
     sizes = {
         "n_mosfets": counts["m"],
         "n_resistors": counts["r"],

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,9 @@ class DeckFile:
 
     timeout_s: float
     """[s] Wall time after which it has failed."""
+
+    retry: bool = False
+    """Whether it is tried with other options where it does not converge."""
 
     @property
     def sha256(self) -> str:
@@ -70,6 +75,9 @@ class FinishedRow:
     notes: list[str]
     """ngspice's notes and warnings."""
 
+    retries: list[str] = field(default_factory=list)
+    """Options of `runner.LADDER` that it took to converge; most rows have none."""
+
 
 Row = TypeVar("Row", bound=FinishedRow)
 
@@ -85,7 +93,13 @@ def about_run(job: DeckFile, run: NgspiceRun) -> dict[str, Any]:
         "solver": run.solver,
         "simulator": f"ngspice {run.version}",
         "notes": list(run.notes),
+        "retries": list(run.retries),
     }
+
+
+def count_retries(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Decks that took each option of `runner.LADDER` to converge; empty if none did."""
+    return dict(Counter(option for row in rows for option in row["retries"]))
 
 
 def keep_row(job: DeckFile, row: FinishedRow) -> dict[str, Any]:
@@ -150,6 +164,7 @@ def run_image(job: DeckJob) -> dict[str, Any]:
         timeout_s=job.timeout_s,
         files={BODY_NAME: (job.deck.parent / BODY_NAME).read_text()},
         folder=job.runs,
+        retry=job.retry,
         wanted=saved_vectors(job.plan, job.watch),
         peaks=dict.fromkeys(clocks, job.plan.technology.v_dd),
     )

@@ -15,7 +15,7 @@ from rram_jax.device.variability import count_clipped
 from rram_jax.neuron.cmos import Process
 from rram_jax.ngspice.array import IDEAL_CELLS
 from rram_jax.ngspice.job import write_whole
-from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
+from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,11 @@ class DeckFolder:
 
 
 def checked_elements(text: str) -> Counter:
-    """Number of a whole deck's elements; none of them may cost nothing."""
+    """Number of a whole deck's elements.
+
+    Raises:
+        InputError: Some of them cost nothing (`netlist.refuse_free_elements`).
+    """
     counts = count_elements(text)
-    assert not FORBIDDEN & set(counts), "a deck with elements that cost nothing"
+    refuse_free_elements(counts)
     return counts

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -36,6 +37,7 @@ LADDER = ("method=gear", "abstol=1e-9 vntol=1e-5", "cshunt=1e-15")
 # Two OpenMP threads took 3.7 times as long as one. The operating point that `noinit`
 # keeps out of the log has a line for every node.
 _START_UP = {".spiceinit": "set num_threads=1\nset noinit\n", "spinit": "\n"}
+_ARGUMENTS = ("-b", "-r", "out.raw", "deck.cir")
 _OWN_NAMES = {*_START_UP, "deck.cir", "log", "out.raw"}
 _MAX_LOG = 1 << 27  # [byte] a program that prints without end must not fill the disk
 
@@ -146,7 +148,8 @@ def run_deck(
     Raises:
         InputError: ngspice is missing, the deck runs commands or has an unknown option,
             or the folder cannot be written.
-        NgspiceError: The run failed or cannot be trusted; names the folder it left.
+        NgspiceError: The run failed or cannot be trusted; gives the command that
+            repeats it in the folder it left.
     """
     ngspice = ngspice_info()
     klu = ngspice.klu if klu is None else klu
@@ -156,7 +159,7 @@ def run_deck(
             "built without it: install ngspice 46, or call with klu=False."
         )
     for text in (deck, *files.values()):
-        refuse_commands(text)
+        refuse_commands(text, beside=files)
         refuse_unknown_options(text)
     for name in files:
         if not re.fullmatch(r"\w[\w.+-]*", name) or name in _OWN_NAMES:
@@ -193,9 +196,10 @@ def run_deck(
         if _size(place / "out.raw") > MAX_BYTES:  # the log and deck tell enough
             (place / "out.raw").unlink()
         tried = f", also with {', '.join(LADDER[:used])}" if used else ""
-        full = ", whose disk is full" if shutil.disk_usage(place).free < 1 << 16 else ""
+        full = ", its disk is full" if shutil.disk_usage(place).free < 1 << 16 else ""
         what = str(error).rstrip(".")
-        raise NgspiceError(f"{what}{tried}; see `{place}`{full}.") from None
+        again = _command_to_repeat(ngspice, place)
+        raise NgspiceError(f"{what}{tried}{full}; repeat it by `{again}`.") from None
     except OSError as error:
         shutil.rmtree(place, ignore_errors=True)
         raise _unusable(place, error) from None
@@ -223,12 +227,19 @@ def _unusable(place: Path, error: OSError) -> InputError:
     )
 
 
+def _command_to_repeat(ngspice: NgspiceInfo, place: Path) -> str:
+    """For a shell: what `_attempt` ran, without the system's start-up file as well."""
+    folder, program = shlex.quote(str(place)), shlex.quote(str(ngspice.path))
+    arguments = " ".join(_ARGUMENTS)
+    return f"cd {folder} && SPICE_SCRIPTS=. {program} {arguments}"
+
+
 def _attempt(
     ngspice: NgspiceInfo, place: Path, klu: bool, timeout_s: float
 ) -> NgspiceRun:
     """Run the deck in `place` once; errors do not name the folder yet."""
     (place / "out.raw").unlink(missing_ok=True)
-    command = [*_tie(), str(ngspice.path), "-b", "-r", "out.raw", "deck.cir"]
+    command = [*_tie(), str(ngspice.path), *_ARGUMENTS]
     code, cpu_s, seconds, rss_bytes = execute(command, place, timeout_s)
     log = (place / "log").read_text(encoding="utf-8", errors="replace")
     if code < 0:

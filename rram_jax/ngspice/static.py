@@ -108,7 +108,12 @@ def run_static(job: StaticJob) -> dict[str, Any]:
     Raises:
         NgspiceError: ngspice failed, or gave other than one point a pattern.
     """
-    run = run_deck(job.deck.read_text(), timeout_s=job.timeout_s, folder=job.runs)
+    run = run_deck(
+        job.deck.read_text(),
+        timeout_s=job.timeout_s,
+        folder=job.runs,
+        retry=job.retry,
+    )
     names = [f"v(s{o})" for o in range(job.n_outputs)]
     missing = [n for n in names if len(run.data.get(n, ())) != job.n_patterns]
     if missing:

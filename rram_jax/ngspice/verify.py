@@ -20,7 +20,13 @@ from rram_jax.ngspice.compare import (
 )
 from rram_jax.ngspice.decode import DeckAnswer
 from rram_jax.ngspice.export import export
-from rram_jax.ngspice.job import DeckJob, DeckRow, kept_row, run_image
+from rram_jax.ngspice.job import (
+    DeckJob,
+    DeckRow,
+    count_retries,
+    kept_row,
+    run_image,
+)
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 from rram_jax.ngspice.workplace import Workplace
 
@@ -101,6 +107,7 @@ def verify(
             deck=decks / f"chip_{chip:04d}" / f"image_{image:05d}.cir",
             plan=plan,
             timeout_s=work.timeout_s,
+            retry=work.retry,
             watch=watch,
             waves=folder / "waves.npz" if first and watch else None,
         )
@@ -172,6 +179,7 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         "rss_bytes": max(r["rss_bytes"] for r in rows),
         "simulator": rows[0]["simulator"],
         "solver": rows[0]["solver"],
+        "retries": count_retries(rows),
         "trim_pulses": sum(manifest["trim_pulses"].values()),
         "verified_mean": float(np.mean(list(manifest["verified"].values()))),
         "verify_pulses_mean": float(np.mean(list(manifest["verify_pulses"].values()))),

@@ -31,7 +31,8 @@ from rram_jax.ngspice.compare import (
     judge_chips,
     judgement,
 )
-from rram_jax.ngspice.job import kept_row, write_whole
+from rram_jax.ngspice.job import count_retries, kept_row, write_whole
+from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 from rram_jax.ngspice.testbench import column_deck
 from rram_jax.ngspice.workplace import Workplace
@@ -144,9 +145,7 @@ def verify_columns(
             place = folder / "decks" / f"chip_{chip:04d}"
             lines = layer_lines(sample[k], layer, array)
             stairs = _staircases(design, part, k, driven, lines)
-            jobs += _write(
-                place, k, layer, sample[k], stairs, lines, process, work.timeout_s
-            )
+            jobs += _write(place, k, layer, sample[k], stairs, lines, process, work)
         rows = work.finish(
             run_columns, jobs, kept, before=len(decks), total=sum(per_layer)
         )
@@ -193,7 +192,7 @@ def _staircases(
     return np.asarray(stairs, np.float64)
 
 
-def _write(place, k, layer, sample, stairs, lines, process, timeout_s):
+def _write(place, k, layer, sample, stairs, lines, process, work):
     """Decks of one chip's layer, images then neurons, and their jobs."""
     (place / "runs").mkdir(parents=True, exist_ok=True)
     n_images, n_outputs, slots = stairs.shape
@@ -213,10 +212,12 @@ def _write(place, k, layer, sample, stairs, lines, process, timeout_s):
             process=process,
             r_lines=lines.resistance[neuron[some]],
         )
+        refuse_free_elements(count_elements(text))
         write_whole(deck, text)
         yield ColumnJob(
             deck=deck,
-            timeout_s=timeout_s,
+            timeout_s=work.timeout_s,
+            retry=work.retry,
             config=layer.neuron,
             n=len(stairs[some]),
             t_pulse=t_pulse,
@@ -240,5 +241,6 @@ def _metrics(design, comparisons, rows, decks, array) -> dict[str, Any]:
         "rss_bytes": max(deck["rss_bytes"] for deck in decks),
         "simulator": decks[0]["simulator"],
         "solver": decks[0]["solver"],
+        "retries": count_retries(decks),
         "ideal": list(IDEAL),
     }

@@ -25,7 +25,7 @@ from rram_jax.ngspice.compare import (
     judgement,
 )
 from rram_jax.ngspice.deck import network_deck
-from rram_jax.ngspice.job import BODY_NAME, DeckJob, run_image
+from rram_jax.ngspice.job import BODY_NAME, DeckJob, count_retries, run_image
 from rram_jax.ngspice.manifest import DeckFolder, checked_elements
 from rram_jax.ngspice.parts import LayerPart, layer_parts, one_layer
 from rram_jax.ngspice.runner import ngspice_info
@@ -192,6 +192,7 @@ def _write(
                 deck=place.write(f"{name}/image_{image:05d}.cir", text),
                 plan=deck.plan,
                 timeout_s=work.timeout_s,
+                retry=work.retry,
             )
         )
     counts = checked_elements(text.replace(f".include {BODY_NAME}", deck.body))
@@ -246,6 +247,7 @@ def _metrics(manifest, rows, comparisons, decks) -> dict[str, Any]:
         "rss_bytes": max(deck["rss_bytes"] for deck in decks),
         "simulator": decks[0]["simulator"],
         "solver": decks[0]["solver"],
+        "retries": count_retries(decks),
         "trim_pulses": sum(manifest["trim_pulses"].values()),
         "verified_mean": float(np.mean(list(manifest["verified"].values()))),
         "verify_pulses_mean": float(np.mean(list(manifest["verify_pulses"].values()))),

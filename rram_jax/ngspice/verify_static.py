@@ -29,7 +29,7 @@ from rram_jax.ngspice.array import (
 )
 from rram_jax.ngspice.cmos import model_lines
 from rram_jax.ngspice.compare import codes_before, exact_chip
-from rram_jax.ngspice.job import kept_row, write_whole
+from rram_jax.ngspice.job import count_retries, kept_row, write_whole
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.static import (
     OPTIONS,
@@ -164,7 +164,7 @@ def verify_static(
             sample=sample_chip(seed, chip, design, mismatch=mismatch),
             array=array,
             process=process or default_process(),
-            timeout_s=work.timeout_s,
+            work=work,
         )
     ]
     parts, jobs = [part for part, _ in found], [job for _, job in found]
@@ -185,7 +185,7 @@ def _kept(job: StaticJob, ngspice) -> dict[str, Any] | None:
     return asdict(row)
 
 
-def _decks(design, codes, images, place, *, chip, sample, array, process, timeout_s):
+def _decks(design, codes, images, place, *, chip, sample, array, process, work):
     """(part, job) of every sweep on a chip; the decks are written."""
     (place / "runs").mkdir(parents=True, exist_ok=True)
     exact, technology = exact_chip(design, sample), design.layers[0].neuron.technology
@@ -239,7 +239,8 @@ def _decks(design, codes, images, place, *, chip, sample, array, process, timeou
                     part,
                     StaticJob(
                         deck=deck,
-                        timeout_s=timeout_s,
+                        timeout_s=work.timeout_s,
+                        retry=work.retry,
                         n_patterns=len(patterns),
                         n_outputs=len(outputs),
                         v_cm=technology.v_cm,
@@ -293,5 +294,6 @@ def _metrics(design, parts, rows, array, images, chips) -> dict[str, Any]:
         "rss_bytes": max(row["rss_bytes"] for row in rows),
         "simulator": rows[0]["simulator"],
         "solver": rows[0]["solver"],
+        "retries": count_retries(rows),
         "ideal": [*IDEAL, *IDEAL_CELLS[array]],
     }

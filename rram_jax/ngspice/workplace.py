@@ -23,6 +23,10 @@ class Workplace:
     timeout_s: float = 7200.0
     """[s] Wall time after which a deck has failed."""
 
+    retry: bool = False
+    """Whether a deck that does not converge is tried with other options of the solver
+    (`runner.LADDER`); what it took stands in its row."""
+
     on_start: Callable[[int, int], None] = lambda done, total: None
     """Called with the decks that stand already, and all."""
 

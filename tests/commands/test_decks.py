@@ -11,9 +11,11 @@ from rram_jax.commands.decks import read_request
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import default_process
+from rram_jax.ngspice.runner import LADDER
 from rram_jax.qnn.checkpoint import save_network
 from rram_jax.spice_files import spice_dir
 from tests.helpers import is_one_sentence, random_network
+from tests.ngspice.processes import script_before_ngspice
 
 
 def test_decks_are_of_cells_after_the_reset_pulse_that_is_asked_for(checkpoint):
@@ -178,3 +180,26 @@ def test_layers_are_verified_by_one_command(tmp_path, capsys):
     manifest = json.loads((out / "decks" / "manifest.json").read_text())
     assert manifest["n_mosfets"] == found["n_mosfets"] > 0
     assert "energy an image" in capsys.readouterr().out
+
+
+@pytest.mark.ngspice
+def test_decks_that_converge_only_with_other_options_are_told(
+    checkpoint, tmp_path, capsys, monkeypatch
+):
+    """Retried where that is asked for only, by going on with the run that failed."""
+    body = "grep -q vntol=1e-5 deck.cir || { echo Timestep too small; exit 1; }"
+    script_before_ngspice(tmp_path / "ngspice", f'{body}\nexec REAL "$@"')
+    monkeypatch.setenv("NGSPICE", str(tmp_path / "ngspice"))
+    out = tmp_path / "out"
+    asked = ["verify", str(checkpoint), "--tier", "static", "--images", "1"]
+    asked += ["--out", str(out), "--workers", "1"]
+    assert main(asked) != 0
+    assert "Timestep too small`; repeat it by `cd " in capsys.readouterr().err
+    assert main([*asked, "--retry"]) == 0
+    with (out / "results.csv").open() as file:
+        told = [row["retries"] for row in csv.DictReader(file)]
+    assert set(told) == {", ".join(LADDER[:2])}
+    found = json.loads((out / "metrics.json").read_text())
+    assert found["retries"] == dict.fromkeys(LADDER[:2], len(told))
+    said = capsys.readouterr().out
+    assert f"only with {LADDER[0]}: {len(told)}" in said

@@ -78,7 +78,7 @@ def test_neurons_are_characterised_with_the_larger_a_vt(tmp_path, larger):
         ({"a_vt_n": 6.0}, "4 mV um are 4e-9 V m"),
         ({"a_beta": -1e-8}, "needs 0 <= a_beta"),
         ({"kp_n": 290.0}, "290 uA/V^2 are 2.9e-4"),
-        ({"model_n": "n mos"}, "named by letters, digits and _; got 'n mos'"),
+        ({"model_n": "n mos"}, "named by letters, digits and _, up to 64; got 'n mos'"),
         ({"model_p": "NMOS25"}, "two models, n and p, of unequal names"),
         ({"temperature_low": 90.0}, "temperature_low <= temperature_high"),
         ({"corners": {"ss": {}}}, "needs a corner 'tt'; got ss"),

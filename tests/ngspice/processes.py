@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from rram_jax.errors import NgspiceError
-from rram_jax.ngspice.runner import run_deck
+from rram_jax.ngspice.runner import ngspice_info, run_deck
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +30,17 @@ def wait_until(condition, seconds=10.0):
     while not condition():
         assert time.monotonic() < end, f"still not after {seconds} s"
         time.sleep(0.02)
+
+
+def script_before_ngspice(program, body, version='exec REAL "$@"'):
+    """Write a shell script that stands for ngspice; REAL is the program's path.
+
+    `body` is what it does with a deck, `version` what with the question for it.
+    """
+    first = f'if [ "$1" = --version ]; then {version}; exit; fi'
+    text = f"#!/bin/sh\n{first}\n{body}\n"
+    program.write_text(text.replace("REAL", f"'{ngspice_info().path}'"))
+    program.chmod(0o755)
 
 
 def pids(folder):

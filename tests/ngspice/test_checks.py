@@ -35,6 +35,14 @@ from rram_jax.ngspice.checks import (
         ".lib /a/b.lib tt",
         ".lib ../b.lib tt",
         ".include C:\\x.lib",
+        ".include sub/part.lib",
+        ".include part.lib/../../x.lib",
+        ".include other.lib",  # none that lies beside the deck
+        ".lib other.lib tt",
+        '.lib"/etc/passwd" tt',
+        ".include\n* between\n\n+ /etc/passwd",
+        ".incslot part.lib",
+        ".include `ls`",
         "R1 a 0 1\r.control",
         "R1 a 0 1\x0c.control",
         "R1 a 0 \x00",
@@ -43,7 +51,7 @@ from rram_jax.ngspice.checks import (
 def test_commands_and_foreign_files_are_refused(line):
     for deck in (f"title\n{line}\n.end\n", f"title\n.op\n.end\n{line}\n"):
         with pytest.raises(InputError, match=r"deck"):
-            refuse_commands(deck)
+            refuse_commands(deck, beside=["part.lib"])
 
 
 def test_a_file_that_is_a_script_is_refused():
@@ -56,9 +64,10 @@ def test_ordinary_decks_pass():
         "* control of a system\r\n"
         "* see ../notes, /etc/passwd and .control µ\n"
         ".include part.lib $ ../ in a comment\n"
-        '.include "sub/part-2.lib" ; /etc\n'
+        '.INC "part-2.lib" ; /etc\n'
         ".lib models.lib tt\n.lib tt\n.endl\n"
-        "Xsystem a 0 cell\n.ends\n.end\n"
+        "Xsystem a 0 cell\n.ends\n.end\n",
+        beside=["part.lib", "part-2.lib", "models.lib"],
     )
 
 

@@ -7,7 +7,6 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Corner, Process, default_process
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.ngspice.cmos import model_lines, with_instances
-from rram_jax.ngspice.runner import run_deck
 from rram_jax.ngspice.testbench import column_deck, simulate_columns
 from rram_jax.ngspice.transistor_bench import measure_curves, measure_mismatch
 from tests.helpers import is_one_sentence
@@ -75,12 +74,45 @@ def test_what_a_model_file_lacks_is_told(tmp_path, text, told):
     assert is_one_sentence(caught.value)
 
 
-def test_models_that_run_commands_do_not_run(tmp_path):
-    (tmp_path / "m.lib").write_text(".control\nshell touch here\n.endc\n")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (".control\nshell touch here\n.endc", "`.control` runs commands"),
+        (".model nch nmos\n  .Controls", "`.Controls` runs commands"),
+        (".model nch nmos\n*# shell touch here", "`*# shell touch here` runs commands"),
+        (".model nch nmos\x00", "control character '\\x00'"),
+        (".model nch nmos\r.control", "`.control` runs commands"),
+        (".include /etc/passwd $ all", "no model file /etc/passwd $ all"),
+        (".inc\n+ /etc/passwd", "reaches outside its folder"),
+        (".end", "holds `.end`"),
+        (".TRAN 1n 1u", "holds `.TRAN 1n 1u`"),
+        (".temp 85", "holds `.temp 85`"),
+        (".save all", "holds `.save all`"),
+        (".ends\nVx vdd_gm 0 5", "holds `Vx vdd_gm 0 5`"),
+        ("root:x:0:0:root:/root:/bin/sh", "holds `root:x:0:0:root:/root:/bin/sh`"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE", "holds `-----BEGIN PRIVATE KEY-----`"),
+        (".subckt n d g s b\nM1 d g s b x\n`ls`\n.ends\n`ls`", "holds ``ls``"),
+    ],
+)
+def test_a_file_that_is_no_library_of_models_reaches_no_deck(tmp_path, text, told):
+    (tmp_path / "m.lib").write_bytes(f"* models\n{text}\n".encode())
     process = changed(include=str(tmp_path / "m.lib"), corners={"tt": Corner()})
-    deck, *_ = column_deck(CONFIG, np.zeros((1, SLOTS)), process=process)
-    with pytest.raises(InputError, match="runs commands"):
-        run_deck(deck)
+    for call in (
+        lambda: model_lines(process),
+        lambda: column_deck(CONFIG, np.zeros((1, SLOTS)), process=process),
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert told in str(caught.value)
+        assert is_one_sentence(caught.value)
+
+
+def test_files_within_a_library_are_models_too(tmp_path):
+    """Whatever file of the machine a card's library names, its text goes nowhere."""
+    (tmp_path / "m.lib").write_text(".include /etc/passwd\n")
+    process = changed(include=str(tmp_path / "m.lib"), corners={"tt": Corner()})
+    with pytest.raises(InputError, match="is no library of models"):
+        model_lines(process)
 
 
 def test_transistors_get_the_names_of_the_card():
