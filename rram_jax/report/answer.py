@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rram_jax.report.runs import DeckResult, VerifiedRun
 from rram_jax.report.text import Share, Table, counted, make_table
+from rram_jax.report.verified import DeckResult, VerifiedRun
 
 FEW = 100
 """[-] Fewer simulated images than this are called few."""

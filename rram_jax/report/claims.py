@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.report.answer import agreement, same_images
-from rram_jax.report.runs import VerifiedRun
 from rram_jax.report.text import Share, Table, make_table, percent, significant
+from rram_jax.report.verified import VerifiedRun
 
 CONSEQUENCES = {
     "clocks and phases": "exact, with edges of 100 ps; what they deliver counts as"

@@ -29,14 +29,7 @@ from rram_jax.report.repeat import (
     train_command,
     verify_command,
 )
-from rram_jax.report.runs import (
-    TrainedRun,
-    VerifiedRun,
-    check_points,
-    read_trained,
-    read_verified,
-    read_waves,
-)
+from rram_jax.report.runs import TrainedRun, check_points, read_trained
 from rram_jax.report.schematic import schematic_figure
 from rram_jax.report.tables import (
     array_energy_table,
@@ -50,6 +43,7 @@ from rram_jax.report.tables import (
     size_tables,
     trained_table,
 )
+from rram_jax.report.verified import VerifiedRun, read_verified, read_waves
 from rram_jax.report.waves import choose_neuron, waves_figure
 from rram_jax.run_folder import write_text
 

@@ -3,7 +3,7 @@ import pytest
 from rram_jax.neuron.card import load_neuron_card
 from rram_jax.ngspice.export import IDEAL
 from rram_jax.report.claims import CONSEQUENCES, ideal_sentences, verified_table
-from rram_jax.report.runs import read_verified
+from rram_jax.report.verified import read_verified
 from tests.report.folders import DECKS, edit_json, make_verified
 
 
