@@ -63,6 +63,7 @@ class Tiered:
 class RunMetrics:
     """metrics.json of `rram-jax verify`: what every tier tells."""
 
+    tier: str
     checkpoint: str
     network: str
     dataset: str
