@@ -34,6 +34,7 @@ from rram_jax.commands.config import (
     check_paths,
 )
 from rram_jax.commands.config_parts import ArrayCommand, DeviceCommand, NeuronCommand
+from rram_jax.commands.config_report import ReportCommand
 from rram_jax.errors import InputError, NgspiceError, NotConvergedError
 
 COMMANDS: dict[str, type] = {
@@ -44,6 +45,7 @@ COMMANDS: dict[str, type] = {
     "compare": CompareCommand,
     "export": ExportCommand,
     "verify": VerifyCommand,
+    "report": ReportCommand,
     "device": DeviceCommand,
     "array": ArrayCommand,
     "neuron": NeuronCommand,

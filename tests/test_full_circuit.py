@@ -9,7 +9,6 @@ from experiments.full_circuit.tables import (
     differences,
     energy_rows,
     finished_parts,
-    macs_of,
     same_decks,
 )
 from rram_jax.errors import InputError
@@ -79,11 +78,11 @@ def test_tables_by_hand(tmp_path):
     assert same_decks(folders, "one", "missing")["decks"] == 0
     assert differences(folders["one"]).tolist() == [0, 1, 0]
     first = energy_rows(folders)[0]
-    assert macs_of("mlp-3-2-2") == first["macs"] == 10
-    assert first["neurons_j"] == pytest.approx(15e-9)
-    assert first["with_drivers_j"] == pytest.approx(45e-9)
-    assert first["with_array_j"] == pytest.approx(145e-9)
-    assert first["with_regulator_j_per_mac"] == pytest.approx(34.5e-9)
+    assert first["macs"] == 10
+    assert first["energy_without_array_and_drivers_j"] == pytest.approx(15e-9)
+    assert first["energy_without_array_j"] == pytest.approx(45e-9)
+    assert first["energy_all_j"] == pytest.approx(145e-9)
+    assert first["energy_all_from_regulator_per_mac_j"] == pytest.approx(34.5e-9)
     assert first["inferences_per_s"] == pytest.approx(4e6)
     assert first["peak_current_a"] == 0.3
     row = agreement_rows(folders)[0]

@@ -62,11 +62,11 @@ def _energy(rows: Rows) -> str:
         "| run | neurons | + drivers | + array at its levels | array from a regulator |"
         " pJ a MAC | one image takes | peak current | CPU a deck | memory |"
     )
-    keys = ("neurons", "with_drivers", "with_array", "with_regulator")
+    keys = ("without_array_and_drivers", "without_array", "all", "all_from_regulator")
     lines = []
     for r in rows:
-        joules = " | ".join(f"{1e9 * r[f'{k}_j']:.2f} nJ" for k in keys)
-        per_mac = " / ".join(f"{1e12 * r[f'{k}_j_per_mac']:.3f}" for k in keys)
+        joules = " | ".join(f"{1e9 * r[f'energy_{k}_j']:.2f} nJ" for k in keys)
+        per_mac = " / ".join(f"{1e12 * r[f'energy_{k}_per_mac_j']:.3f}" for k in keys)
         lines.append(
             f"| {r['run']} | {joules} | {per_mac} | {1e9 * r['t_inference_s']:.0f} ns:"
             f" {1e-6 * r['inferences_per_s']:.2f} M/s |"

@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
+from rram_jax.chip.config import count_macs, parse_sizes
 from rram_jax.commands.config import VerifyCommand
+from rram_jax.ngspice.cost import energy_per_mac
 from rram_jax.run_folder import read_metrics
-
-NEURONS = ("gm", "latch", "bias", "pre", "phases")
-"""Blocks of the neurons: integrators, comparators, bias, v_pre, phases and ramp."""
-
-DRIVERS = ("driver", "gate")
-"""Blocks that switch rows: input buffers, and pulse gates with their row drivers."""
 
 Rows = list[dict[str, Any]]
 
@@ -109,23 +105,18 @@ def energy_rows(folders: dict[str, Path]) -> Rows:
         if metrics["tier"] != "full":
             continue
         manifest = json.loads((folder / "decks" / "manifest.json").read_text())
-        blocks = metrics["energy_by_block_j"]
-        macs = macs_of(metrics["network"])
-        neurons = sum(blocks[k] for k in NEURONS)
-        drivers = sum(blocks[k] for k in DRIVERS)
-        totals = {
-            "neurons": neurons,
-            "with_drivers": neurons + drivers,
-            "with_array": neurons + drivers + blocks["array"],
-            "with_regulator": neurons + drivers + metrics["array_from_regulator_j"],
-        }
+        blocks, macs = (
+            metrics["energy_by_block_j"],
+            count_macs(parse_sizes(metrics["network"])),
+        )
+        each = energy_per_mac(blocks, metrics["array_from_regulator_j"], macs)
         out.append(
             {
                 "run": name,
                 "macs": macs,
-                **{f"{k}_j": v for k, v in totals.items()},
-                **{f"{k}_j_per_mac": v / macs for k, v in totals.items()},
-                **{f"{k}_j_of_blocks": v for k, v in blocks.items()},
+                **{f"energy_{k}_j": macs * v for k, v in each.items()},
+                **{f"energy_{k}_per_mac_j": v for k, v in each.items()},
+                **{f"energy_{k}_j": v for k, v in blocks.items()},
                 "t_inference_s": manifest["t_stop_s"],
                 "inferences_per_s": 1 / manifest["t_stop_s"],
                 "peak_current_a": max(metrics["peak_current_a"].values()),
@@ -163,12 +154,6 @@ def same_decks(folders: dict[str, Path], one: str, other: str) -> dict[str, int]
             told[kind] += 1
             told[f"{kind}_equal"] += code == second[key][layer, neuron]
     return told
-
-
-def macs_of(network: str) -> int:
-    """[-] Weights of a network such as mlp-144-64-10, one multiplication each."""
-    sizes = [int(n) for n in network.split("-")[1:]]
-    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
 
 
 def differences(folder: Path) -> np.ndarray:

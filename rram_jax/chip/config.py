@@ -1,6 +1,7 @@
 """What a user chooses about a network and about the circuit around its cells."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -133,6 +134,14 @@ class NetworkConfig:
                 self.sizes, self.sizes[1:], self.columns, strict=False
             )
         )
+
+
+def count_macs(sizes: Sequence[int]) -> int:
+    """[-] Multiplications by a weight, an image: inputs times outputs of each layer.
+
+    A weight is one, however many columns carry it; bias and trim pairs are none.
+    """
+    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
 
 
 def parse_sizes(name: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rram_jax.ngspice.compare import LayerComparison
-from rram_jax.report.runs import CODES
+from rram_jax.report.verified import CODES
 from rram_jax.run_folder import write_table
 
 RESULTS = (

@@ -9,6 +9,7 @@ from rram_jax.commands.terminal import say, show_table
 from rram_jax.commands.tier import Tier, chips_of
 from rram_jax.ngspice.verify_static import StaticVerification, verify_static
 from rram_jax.ngspice.workplace import Workplace
+from rram_jax.report.lines import LINES
 from rram_jax.run_folder import read_metrics, write_table
 
 SWEEPS = (
@@ -26,10 +27,6 @@ SWEEPS = (
     "retries",
 )
 """Columns of results.csv, a row a deck; errors are shares of the full scale."""
-
-LINES = ("chip", "layer", "image", "slot", "output", "spice_v", "surrogate_v")
-"""Columns of voltages.csv: bit lines above v_cm. A pattern that comes again in the same
-sweep is told once."""
 
 
 def _simulate(

@@ -35,9 +35,12 @@ ARRAYS: dict[str, ArrayForm] = {
 couples its rows; every cell and wire; the same with an access transistor in each cell,
 which takes its part of the cell's resistance."""
 
-IDEAL_CELLS = dict.fromkeys(
-    ARRAYS, ("cells are resistors: no access transistor, no word line",)
-) | {
+_RESISTORS = "cells are resistors: no access transistor, no word line"
+
+IDEAL_CELLS = {
+    "multiport": (_RESISTORS,),
+    "shunted": (_RESISTORS, "rows couple to v_cm instead of each other"),
+    "cells": (_RESISTORS,),
     "1t1r": ("the RRAM of a cell is a resistor", "word lines stand at the supply"),
 }
 """What is ideal in each of them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rram_jax.chip.config import count_macs
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import sample_chip
 from rram_jax.neuron.cmos import Process
@@ -18,6 +19,7 @@ from rram_jax.ngspice.compare import (
     judgement,
     last_to_cross,
 )
+from rram_jax.ngspice.cost import energy_per_mac, layer_instants
 from rram_jax.ngspice.decode import DeckAnswer
 from rram_jax.ngspice.export import export
 from rram_jax.ngspice.job import (
@@ -158,6 +160,9 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
             }
     blocks = rows[0]["energy_j"].keys()
     by_block = {b: float(np.mean([r["energy_j"][b] for r in rows])) for b in blocks}
+    regulator_j = float(np.mean([r["regulator_j"] for r in rows]))
+    n_macs = count_macs(design.network.config.sizes)
+    neurons = [layer.neuron for layer in design.layers]
     metrics = {
         "tier": "full",
         "array": manifest["array"],
@@ -168,7 +173,10 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         **judgement(rows, comparisons),
         "energy_j": sum(by_block.values()),
         "energy_by_block_j": by_block,
-        "array_from_regulator_j": float(np.mean([r["regulator_j"] for r in rows])),
+        "array_from_regulator_j": regulator_j,
+        "n_macs": n_macs,
+        "energy_per_mac_j": energy_per_mac(by_block, regulator_j, n_macs),
+        "t_image_s": layer_instants(neurons)[-1][-1],
         "peak_current_a": {
             name: max(r["peak_current_a"][name] for r in rows)
             for name in rows[0]["peak_current_a"]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rram_jax.report.runs import DeckResult, VerifiedRun
+from rram_jax.report.sheet import Column, Sheet, make_sheet
 from rram_jax.report.text import Share, Table, counted, make_table
+from rram_jax.report.verified import CodedRun, DeckResult
 
 FEW = 100
 """[-] Fewer simulated images than this are called few."""
@@ -29,7 +30,7 @@ class ImageAnswer:
     """From ngspice's own hidden codes."""
 
 
-def image_answers(verified: Mapping[str, VerifiedRun]) -> list[ImageAnswer]:
+def image_answers(verified: Mapping[str, CodedRun]) -> list[ImageAnswer]:
     """One row an image, run after run."""
     return [
         ImageAnswer(
@@ -56,7 +57,7 @@ def winner_text(winner: tuple[int, ...]) -> str:
     return text if len(winner) == 1 else f"{text} (tie)"
 
 
-def agreement(run: VerifiedRun) -> dict[str, Share]:
+def agreement(run: CodedRun) -> dict[str, Share]:
     """The run's shares by what they count."""
     m = run.metrics
     decks, counts = len(run.decks), sum(len(deck.counts) for deck in run.decks)
@@ -74,7 +75,7 @@ def agreement(run: VerifiedRun) -> dict[str, Share]:
     }
 
 
-def agreement_table(verified: Mapping[str, VerifiedRun]) -> Table:
+def agreement_table(verified: Mapping[str, CodedRun]) -> Table:
     """Counts, percentages and intervals; three columns a run."""
     shares = {name: agreement(run) for name, run in verified.items()}
     header = ["what"]
@@ -90,7 +91,7 @@ def agreement_table(verified: Mapping[str, VerifiedRun]) -> Table:
     return make_table(header, rows)
 
 
-def sample_sentence(run: VerifiedRun) -> str:
+def sample_sentence(run: CodedRun) -> str:
     """How much the number of simulated images can tell."""
     winner = agreement(run)["same winner, end to end"]
     low, high = winner.interval
@@ -108,7 +109,77 @@ def sample_sentence(run: VerifiedRun) -> str:
     return said
 
 
-def same_images(a: VerifiedRun, b: VerifiedRun) -> tuple[Share, Share] | None:
+def answer_sheet(runs: Mapping[str, CodedRun]) -> Sheet:
+    """Accuracy of ngspice and surrogate on the same chips, with Wilson's intervals."""
+    columns = [
+        Column(name="run", heading="run"),
+        Column(name="n", heading="images on chips"),
+    ]
+    for name, heading in (
+        ("right_spice", "right in ngspice"),
+        ("right_surrogate", "right in the surrogate"),
+        ("same_winner", "same winner"),
+    ):
+        columns += [
+            Column(name=f"{name}{end}", heading=f"{told} [%]", scale=100)
+            for end, told in (
+                ("", heading),
+                ("_low", "95 % interval from"),
+                ("_high", "to"),
+            )
+        ]
+    columns += [
+        Column(name="only_spice", heading="right in ngspice only"),
+        Column(name="only_surrogate", heading="right in the surrogate only"),
+        Column(name="ties_spice", heading="ties in ngspice"),
+    ]
+    rows = []
+    for name, run in runs.items():
+        n, (spice, surrogate) = len(run.decks), right_answers(run)
+        same = sum(d.winner_spice == d.winner_surrogate for d in run.decks)
+        shares = [
+            Share(k=k, n=n) for k in (int(spice.sum()), int(surrogate.sum()), same)
+        ]
+        rows.append(
+            (
+                name,
+                n,
+                *(x for s in shares for x in (float(s.k / s.n), *s.interval)),
+                int((spice & ~surrogate).sum()),
+                int((surrogate & ~spice).sum()),
+                sum(len(d.winner_spice) > 1 for d in run.decks),
+            )
+        )
+    return make_sheet(columns, rows)
+
+
+def right_answers(run: CodedRun) -> tuple[np.ndarray, np.ndarray]:
+    """Which images ngspice and the surrogate have right; a tie is wrong."""
+    return (
+        np.array([deck.winner_spice == (deck.label,) for deck in run.decks]),
+        np.array([deck.winner_surrogate == (deck.label,) for deck in run.decks]),
+    )
+
+
+def model_sentence(run: CodedRun) -> str:
+    """What is the model's error, and what only the sample's size."""
+    off = np.abs(run.codes.hidden.difference)
+    codes = Share(k=int((off > 0).sum()), n=off.size)
+    winners = [d.winner_spice != d.winner_surrogate for d in run.decks]
+    spice = Share(k=int(right_answers(run)[0].sum()), n=len(winners))
+    return (
+        "Error of the model: given the same cells, thresholds and codes of the layer"
+        f" before, the surrogate differs from ngspice in {codes.counted} hidden codes"
+        f" ({codes.percent}, bounds {codes.bounds}), by at most {off.max()} LSB, and"
+        f" end to end in the winner of {sum(winners)} of {counted(spice.n, 'image')};"
+        f" sampling: {spice.counted} right in ngspice, on"
+        f" {counted(run.metrics.n_images, 'image')} and"
+        f" {counted(run.metrics.n_chips, 'chip')}, leaves {spice.bounds} for the"
+        " accuracy, which only more images and chips would narrow."
+    )
+
+
+def same_images(a: CodedRun, b: CodedRun) -> tuple[Share, Share] | None:
     """Hidden codes and output counts of ngspice that two runs share.
 
     None where no image was simulated in both on the same chip of the same network.
@@ -132,11 +203,11 @@ def same_images(a: VerifiedRun, b: VerifiedRun) -> tuple[Share, Share] | None:
     )
 
 
-def _decks(run: VerifiedRun) -> dict[tuple[int, int], DeckResult]:
+def _decks(run: CodedRun) -> dict[tuple[int, int], DeckResult]:
     return {(deck.chip, deck.image): deck for deck in run.decks}
 
 
-def _codes(run: VerifiedRun, chip: int, image: int) -> np.ndarray:
+def _codes(run: CodedRun, chip: int, image: int) -> np.ndarray:
     """Hidden codes of one deck, in the order of layers and neurons."""
     hidden = run.codes.hidden
     deck = hidden.where((hidden.chip == chip) & (hidden.image == image))

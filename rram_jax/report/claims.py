@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.neuron.card import NeuronCard
 from rram_jax.report.answer import agreement, same_images
-from rram_jax.report.runs import VerifiedRun
 from rram_jax.report.text import Share, Table, make_table, percent, significant
+from rram_jax.report.verified import VerifiedRun
 
 CONSEQUENCES = {
     "clocks and phases": "exact, with edges of 100 ps; what they deliver counts as"
@@ -26,13 +26,18 @@ CONSEQUENCES = {
     " neuron some 4 pJ an image at 20 uA",
     "cells are resistors: no access transistor, no word line": "the common mode that"
     " the transistor's asymmetry causes is not there",
+    "the RRAM of a cell is a resistor": "the curve of its own I-V is not there",
+    "word lines stand at the supply": "they switch nothing and cost nothing",
+    "rows couple to v_cm instead of each other": "exact for a row while the others"
+    " rest",
     "the test of the chip that trim pairs are chosen in, where a network has them": "it"
     " is the surrogate's chip that is tested, with mismatch and noise and without RTN;"
     " reading codes out and programming again take no time and no energy here",
     "the reading of all cells that selective write-verify chooses by": "exact, without"
     " telegraph noise; it takes no time and no energy here, nor does the choice",
 }
-"""What follows from each phrase of `rram_jax.ngspice.export.IDEAL`."""
+"""What follows from each phrase of `rram_jax.ngspice.export.IDEAL` and of
+`rram_jax.ngspice.array.IDEAL_CELLS`."""
 
 HEADER = ("effect", "in the surrogate", "in ngspice", "compared", "found")
 

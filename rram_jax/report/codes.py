@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.report.figure import COLOURS, INK, save_figure, set_title, style_axes
-from rram_jax.report.runs import CodeTable
+from rram_jax.report.verified import CodeTable
 
 EDGE = 2.0
 """[slots] Crossings further outside the ramp are drawn here."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rram_jax.errors import InputError
-from rram_jax.report.runs import read_json
+from rram_jax.report.files import read_json
 from rram_jax.run_folder import read_numbers
 from rram_jax.types import Float
 

@@ -17,9 +17,11 @@ from rram_jax.neuron.card import load_neuron_card
 from rram_jax.report.answer import agreement_table, image_answers, sample_sentence
 from rram_jax.report.claims import ideal_sentences, verified_table
 from rram_jax.report.codes import codes_figure
+from rram_jax.report.cost import mac_sheet, time_sheet
 from rram_jax.report.curve import accuracy_curve_figure
 from rram_jax.report.device import distribution_figure
 from rram_jax.report.energy import energy_figure
+from rram_jax.report.layers import layer_sheet, worst_sheet
 from rram_jax.report.repeat import (
     command_lines,
     deck_command,
@@ -29,14 +31,7 @@ from rram_jax.report.repeat import (
     train_command,
     verify_command,
 )
-from rram_jax.report.runs import (
-    TrainedRun,
-    VerifiedRun,
-    check_points,
-    read_trained,
-    read_verified,
-    read_waves,
-)
+from rram_jax.report.runs import TrainedRun, check_points, read_trained
 from rram_jax.report.schematic import schematic_figure
 from rram_jax.report.tables import (
     array_energy_table,
@@ -50,6 +45,7 @@ from rram_jax.report.tables import (
     size_tables,
     trained_table,
 )
+from rram_jax.report.verified import VerifiedRun, read_verified, read_waves
 from rram_jax.report.waves import choose_neuron, waves_figure
 from rram_jax.run_folder import write_text
 
@@ -150,10 +146,10 @@ def write_report(
         & (code.neuron == waves.neuron)
     )
     folders = [*trained.values(), *sorted(out.glob("evaluate-*")), *verified.values()]
-    text = _template().render(
+    text = load_template("report.html").render(
         run=run,
         networks=networks,
-        pictures={name: _embed(name, *made) for name, made in pictures.items()},
+        pictures={name: embed(name, *made) for name, made in pictures.items()},
         conditions=conditions(run, points),
         trained=trained_table(networks),
         ideal=ideal_sentences(run.metrics.ideal),
@@ -167,6 +163,10 @@ def write_report(
         waves=waves,
         watched=watched,
         hidden=hidden,
+        layers_codes=layer_sheet(runs).table(),
+        worst=worst_sheet(runs).table(),
+        macs=mac_sheet(runs).table(),
+        times=time_sheet(runs).table(),
         energy=energy_table(runs),
         array_energy=array_energy_table(runs),
         card=card_table(run.config.device_card),
@@ -190,7 +190,8 @@ def write_report(
     return page
 
 
-def _template() -> jinja2.Template:
+def load_template(name: str) -> jinja2.Template:
+    """One of the pages of this folder; what goes into it is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rram_jax.report"),
         autoescape=True,
@@ -198,10 +199,10 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
-def _embed(name: str, files: tuple[Path, Path], alt: str) -> Picture:
+def embed(name: str, files: tuple[Path, Path], alt: str) -> Picture:
     """A figure as part of the page: scripts and links in an image are dead."""
     data = base64.b64encode(files[1].read_bytes()).decode()
     return Picture(name=name, uri=f"data:image/svg+xml;base64,{data}", alt=alt)

@@ -5,8 +5,9 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rram_jax.report.runs import CurvePoint, TrainedRun, VerifiedRun, Versions
+from rram_jax.report.runs import CurvePoint, TrainedRun, Versions
 from rram_jax.report.text import Table, make_table
+from rram_jax.report.verified import VerifiedRun
 
 FILES = {
     "report.html": "this page; it needs no other file",

@@ -7,9 +7,10 @@ from rram_jax.device.card import DeviceCard
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.sizing import size_neurons
 from rram_jax.report.energy import BLOCKS
-from rram_jax.report.runs import CurvePoint, TrainedRun, VerifiedRun
+from rram_jax.report.runs import CurvePoint, TrainedRun
 from rram_jax.report.symbols import size_text
 from rram_jax.report.text import Table, counted, make_table, percent, significant
+from rram_jax.report.verified import VerifiedRun
 
 LEVELS = {"vp": "v_cm + v_read", "vm": "v_cm - v_read", "cm": "v_cm"}
 """Reference levels of the rows by the names of their nodes."""

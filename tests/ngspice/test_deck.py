@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -225,4 +226,8 @@ def test_verify_resumes_from_finished_decks(design, tmp_path):
     assert metrics["energy_j"] == pytest.approx(
         sum(metrics["energy_by_block_j"].values())
     )
+    assert metrics["energy_per_mac_j"]["all"] * metrics["n_macs"] == pytest.approx(
+        metrics["energy_j"]
+    )
+    assert metrics["n_macs"] == sum(a * b for a, b in pairwise(SIZES))
     assert "v(out0_1)" in np.load(tmp_path / "waves.npz", allow_pickle=False)

@@ -247,3 +247,40 @@ def make_demo(folder: Path, dataset="mnist5k", other="conventional") -> dict:
 
 def edit_json(path: Path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+# chip, layer, image, slot, output, volts of ngspice and of the surrogate
+LINES = (
+    (0, 0, 4, 0, 2, 1.0e-3, 1.0e-3),
+    (0, 0, 4, 3, 1, -2.0e-3, -2.0e-3 - 9.62e-6),
+    (1, 0, 5, 14, 0, 3.0e-3, 3.0e-3 + 4.81e-6),
+    (1, 1, 5, 2, 1, 5.0e-3 - 1.51e-6, 5.0e-3),
+)
+
+
+def make_static(folder: Path, lines=LINES) -> Path:
+    make_verified(folder, "multiport")
+    for name in ("codes.csv", "results.csv", "waves.npz"):
+        (folder / name).unlink()
+    edit_json(
+        folder / "metrics.json",
+        tier="static",
+        n_voltages=len(lines),
+        error_max=1e-3,
+        error_rms=4e-4,
+        bar=2e-3,
+    )
+    header = ("chip", "layer", "image", "slot", "output", "spice_v", "surrogate_v")
+    write_table(folder / "voltages.csv", header, lines)
+    return folder
+
+
+def make_column(folder: Path) -> Path:
+    """A run with codes, but without energies and waveforms."""
+    make_verified(folder, "multiport")
+    (folder / "waves.npz").unlink()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for name in ("energy_j", "energy_by_block_j", "peak_current_a", "n_mosfets"):
+        del metrics[name]
+    write_json(folder / "metrics.json", metrics | {"tier": "column"})
+    return folder

@@ -7,7 +7,7 @@ from rram_jax.report.answer import (
     same_images,
     sample_sentence,
 )
-from rram_jax.report.runs import read_verified
+from rram_jax.report.verified import read_verified
 from tests.report.folders import DECKS, edit_json, make_verified
 
 

@@ -1,9 +1,10 @@
 import pytest
 
 from rram_jax.neuron.card import load_neuron_card
+from rram_jax.ngspice.array import IDEAL_CELLS
 from rram_jax.ngspice.export import IDEAL
 from rram_jax.report.claims import CONSEQUENCES, ideal_sentences, verified_table
-from rram_jax.report.runs import read_verified
+from rram_jax.report.verified import read_verified
 from tests.report.folders import DECKS, edit_json, make_verified
 
 
@@ -24,7 +25,8 @@ def find(rows, start):
 
 
 def test_whatever_a_deck_calls_ideal_has_a_consequence():
-    assert set(IDEAL) == set(CONSEQUENCES)
+    of_cells = {phrase for told in IDEAL_CELLS.values() for phrase in told}
+    assert {*IDEAL, *of_cells} == set(CONSEQUENCES)
 
 
 def test_each_ideal_thing_is_one_sentence():

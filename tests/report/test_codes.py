@@ -3,7 +3,7 @@ import pytest
 
 from rram_jax.report import codes
 from rram_jax.report.codes import codes_figure
-from rram_jax.report.runs import read_verified
+from rram_jax.report.verified import read_verified
 from tests.report.folders import DECKS, make_verified
 
 

@@ -3,8 +3,8 @@ import pytest
 from rram_jax.ngspice import decode, neuron
 from rram_jax.report import energy
 from rram_jax.report.energy import BLOCKS, energy_figure
-from rram_jax.report.runs import read_verified
 from rram_jax.report.tables import array_energy_table, energy_table
+from rram_jax.report.verified import read_verified
 from tests.report.folders import DECKS, make_verified
 
 

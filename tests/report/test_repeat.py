@@ -13,7 +13,8 @@ from rram_jax.report.repeat import (
     train_command,
     verify_command,
 )
-from rram_jax.report.runs import check_points, read_trained, read_verified
+from rram_jax.report.runs import check_points, read_trained
+from rram_jax.report.verified import read_verified
 from tests.report.folders import edit_json, make_curve, make_trained, make_verified
 
 

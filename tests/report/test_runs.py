@@ -6,8 +6,9 @@ import pytest
 
 from rram_jax.commands import verified_codes
 from rram_jax.errors import InputError
-from rram_jax.report import runs
-from rram_jax.report.runs import check_points, read_trained, read_verified, read_waves
+from rram_jax.report import verified
+from rram_jax.report.runs import check_points, read_trained
+from rram_jax.report.verified import read_verified, read_waves
 from tests.helpers import is_one_sentence
 from tests.report.folders import (
     CODES,
@@ -27,8 +28,8 @@ def folder(tmp_path):
 
 
 def test_the_columns_are_those_that_verify_writes():
-    assert runs.CODES == CODES  # the files of tests, written out
-    assert set(runs.RESULTS) <= {*verified_codes.RESULTS, "deck_sha256"}
+    assert verified.CODES == CODES  # the files of tests, written out
+    assert set(verified.RESULTS) <= set(verified_codes.RESULTS)
 
 
 def test_a_verification_is_read_as_it_was_written(folder):
@@ -128,7 +129,7 @@ def test_the_decks_of_the_helper_are_uneven():
     assert DECKS[0][2] != DECKS[1][2]
 
 
-def test_a_report_is_of_whole_networks(folder):
+def test_this_report_is_of_whole_networks(folder):
     edit_json(folder / "metrics.json", tier="static")
     with pytest.raises(
         InputError, match="of tier static: verify with --tier full"
