@@ -38,13 +38,29 @@ from rram_jax.run_folder import (
     write_json,
 )
 
+EXTRA = (
+    "seconds",
+    "cpu_s",
+    "rss_bytes",
+    "n_points",
+    "width_error",
+    "simulator",
+    "solver",
+    "deck_sha256",
+    "network_sha256",
+    "neuron_card_sha256",
+    "transistors_sha256",
+)
+"""Columns of results.csv beside `RESULTS`; then the hidden `codes`, layers joined by a
+slash, and the energy of each block."""
+
 
 def verify(config: VerifyCommand) -> Path:
     """Simulate, or go on with a run that was stopped; returns the results' folder.
 
     Raises:
         InputError: Checkpoint, data and settings do not fit each other, ngspice is
-            missing, or the folder is another run's.
+            missing, no cluster answers, or the folder is another run's.
         NgspiceError: A deck failed; what was finished before is kept.
     """
     if config.json:
@@ -166,12 +182,15 @@ def _metrics(
 def _write_tables(found: Verification, folder: Path) -> None:
     write_codes(found.rows, found.comparisons, folder)
     blocks = list(found.rows[0]["energy_j"])
-    extra = ("seconds", "cpu_s", "n_points", "width_error", "deck_sha256")
     more = [
-        [*(row[key] for key in extra), *(row["energy_j"][b] for b in blocks)]
+        [
+            *(row[key] for key in EXTRA),
+            "/".join(" ".join(map(str, layer)) for layer in row["codes"]),
+            *(row["energy_j"][b] for b in blocks),
+        ]
         for row in found.rows
     ]
-    header = [*extra, *(f"energy_{b}_j" for b in blocks)]
+    header = [*EXTRA, "codes", *(f"energy_{b}_j" for b in blocks)]
     write_results(found.rows, found.comparisons, folder, header, more)
 
 

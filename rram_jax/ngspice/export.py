@@ -13,6 +13,7 @@ from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.program import sample_chip
 from rram_jax.device.variability import count_clipped
 from rram_jax.neuron.cmos import Process, default_process
+from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
 from rram_jax.ngspice.job import BODY_NAME, write_whole
@@ -108,9 +109,11 @@ def export(
         "device": asdict(design.device),
         "circuit": asdict(design.circuit),
         "neuron_card": design.card.name,
+        "neuron_card_sha256": design.card.sha256,
         "cmos_card": process.card.name,
         "corner": process.corner,
         "temperature": process.temperature,
+        "transistors_sha256": models_sha256(process),
         "neurons": [asdict(layer.neuron) for layer in design.layers],
         "cells_clipped": clipped,
         "programming": asdict(design.programming),
