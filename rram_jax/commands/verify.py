@@ -1,6 +1,7 @@
 """`rram-jax verify`: in ngspice, beside the surrogate; the tier `full` is here."""
 
 import threading
+from contextlib import nullcontext
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from rram_jax.commands.tier import HasMetrics, Tier, chips_of
 from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.commands.verify_columns import COLUMN
 from rram_jax.commands.verify_static import STATIC
+from rram_jax.ngspice.cluster import connect
 from rram_jax.ngspice.compare import exact_chip, layer_positions
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.verify import Verification
@@ -83,18 +85,21 @@ def run_decks(
 ) -> Path:
     """Do the work of `verify` under somebody's progress bar; returns the folder.
 
-    `stop`, set from another thread, ends it with `farm.Stopped`, and `slots` say how
+    `stop`, set from another thread, ends it with `stop.Stopped`, and `slots` say how
     many decks may run (`farm.run_jobs`); see `verify`.
     """
     request = read_request(config)
     out = config.out or default_folder("verify", request.name, request.asked)
+    engine = nullcontext()
     if not (out / "metrics.json").is_file():
-        ngspice_info()  # before there is a folder that looks like a run
+        # Both complain before there is a folder that looks like a run.
+        ngspice_info()
+        engine = connect(config.dask, config.workers) if config.dask else engine
     tier = TIERS[config.tier]
     # Of the cheap tiers only their first step knows how many decks there are.
     decks = config.images * config.chips if config.tier == "full" else None
     task = bar.add_task(label, total=decks, told="")
-    with open_run(out, "verify", request.asked) as run:
+    with engine as cluster, open_run(out, "verify", request.asked) as run:
         if run.state == "finished":
             bar.update(task, total=decks or 1, completed=decks or 1)
             say_finished(out)
@@ -124,6 +129,7 @@ def run_decks(
             on_row=on_row,
             stop=stop,
             slots=slots,
+            cluster=cluster,
         )
         found = tier.simulate(config, request, run.path, work)
         tier.write_tables(found, run.path)
