@@ -39,6 +39,8 @@ ONLY_IN = {
     "PySpice": ("ngspice/cmos.py", "ngspice/drivers.py", "ngspice/neuron.py"),
     "orbax": ("qnn/checkpoint.py",),
     "subprocess": ("ngspice/runner.py",),
+    "dask": ("ngspice/cluster.py",),
+    "distributed": ("ngspice/cluster.py",),
     "flax": ("qnn/",),
 }
 

@@ -157,7 +157,7 @@ def evaluation(
     rng = np.random.default_rng(settings.seed)
     given = chain_weights(rng, network, settings.chips)
     bare = partial(chain, *jax.device_put((given, codes, labels.astype(np.int32))))
-    right, _ = ours()
+    right = ours().right
     if circuit == "map":
         wanted = right_by_numpy(design, settings.seed, 0, codes, labels)
         # A crossing within float32's rounding of a step may count either way.

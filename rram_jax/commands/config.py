@@ -297,7 +297,13 @@ class VerifyCommand(ExportCommand):
     in one transient, minutes an image."""
 
     workers: int | None = None
-    """[-] ngspice processes at a time; by default one a core."""
+    """[-] ngspice processes at a time; by default one a core, fewer where the memory is
+    short."""
+
+    dask: str | None = None
+    """Run the decks on a dask.distributed cluster: its scheduler's address, such as
+    tcp://10.0.0.1:8786, or `local` for one with workers on this machine. All workers
+    must see the folder of the results."""
 
     timeout_s: float = 7200.0
     """[s] Wall time after which a deck has failed."""
@@ -327,6 +333,18 @@ class VerifyCommand(ExportCommand):
             raise InputError(
                 f"Bit lines at rest have no transistors: leave out {', '.join(given)}"
                 " with tier = static, or ask for array = 1t1r."
+            )
+        if self.dask is None or self.dask == "local":
+            return
+        if not re.fullmatch(r"(\w+://)?[^\s/]+:\d{1,5}", self.dask):
+            raise InputError(
+                "dask is `local` or the address of a scheduler, such as"
+                f" tcp://10.0.0.1:8786; got {self.dask!r}."
+            )
+        if self.workers is not None:
+            raise InputError(
+                "A cluster at an address has the workers that it was given: leave out"
+                f" workers; got {self.workers}."
             )
 
 

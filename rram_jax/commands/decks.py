@@ -1,7 +1,6 @@
 """What `export` and `verify` share: which circuit, which images, which chips."""
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from rram_jax.device.card import load_card
 from rram_jax.device.reset import at_reset
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, load_cmos_card
-from rram_jax.ngspice.cmos import model_lines
+from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.own_netlist import load_netlist
 from rram_jax.ngspice.process import check_measured
 from rram_jax.qnn.checkpoint import load_checkpoint
@@ -84,7 +83,6 @@ def read_request(config: ExportCommand) -> DeckRequest:
             f"Neuron card {design.card.name} was measured with our circuits: codes of"
             f" the surrogate differ by what {process.netlist.name} changes."
         )
-    models = model_lines(process)
     asked = dataclasses.asdict(config) | {
         "data": dataset.name,
         "network_sha256": network.sha256,
@@ -92,11 +90,11 @@ def read_request(config: ExportCommand) -> DeckRequest:
         "device_card": dataclasses.asdict(device),
         "neurons": [dataclasses.asdict(layer.neuron) for layer in design.layers],
         "neuron_card_sha256": design.card.sha256,
-        "transistors_sha256": hashlib.sha256(models.encode()).hexdigest(),
+        "transistors_sha256": models_sha256(process),
         "netlist_sha256": process.netlist and process.netlist.sha256,
     }
     # What the decks do not depend on; the network's digest stands for its folder.
-    elsewhere = "checkpoint data_dir json out workers timeout_s retry".split()
+    elsewhere = "checkpoint data_dir json out workers timeout_s retry dask".split()
     asked = {key: value for key, value in asked.items() if key not in elsewhere}
     return DeckRequest(
         name=network.config.name,

@@ -21,7 +21,8 @@ from rram_jax.commands.verify import run_decks, show_verification
 from rram_jax.data import load_dataset
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
-from rram_jax.ngspice.farm import cores, make_slots
+from rram_jax.ngspice.capacity import default_workers
+from rram_jax.ngspice.farm import make_slots
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.report.page import write_report
 from rram_jax.run_folder import open_run, read_metrics
@@ -141,7 +142,7 @@ def _simulate(commands: dict[str, VerifyCommand]) -> dict[str, Path]:
     The image with all cells takes as long as several others, so it begins at once on a
     core of its own, which is the others' when it is done.
     """
-    stop, free = threading.Event(), make_slots(cores() - 1)
+    stop, free = threading.Event(), make_slots(default_workers() - 1)
     with progress_bar() as bar, ThreadPoolExecutor(len(commands)) as pool:
         runs = {
             array: pool.submit(

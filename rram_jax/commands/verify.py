@@ -1,6 +1,7 @@
 """`rram-jax verify`: in ngspice, beside the surrogate; the tier `full` is here."""
 
 import threading
+from contextlib import nullcontext
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.commands.verify_columns import COLUMN
 from rram_jax.commands.verify_layers import LAYER
 from rram_jax.commands.verify_static import STATIC
+from rram_jax.ngspice.cluster import connect
 from rram_jax.ngspice.compare import exact_chip, layer_positions
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.verify import Verification
@@ -39,13 +41,29 @@ from rram_jax.run_folder import (
     write_json,
 )
 
+EXTRA = (
+    "seconds",
+    "cpu_s",
+    "rss_bytes",
+    "n_points",
+    "width_error",
+    "simulator",
+    "solver",
+    "deck_sha256",
+    "network_sha256",
+    "neuron_card_sha256",
+    "transistors_sha256",
+)
+"""Columns of results.csv beside `RESULTS`; then `retries`, the hidden `codes`, layers
+joined by a slash, and the energy of each block."""
+
 
 def verify(config: VerifyCommand) -> Path:
     """Simulate, or go on with a run that was stopped; returns the results' folder.
 
     Raises:
         InputError: Checkpoint, data and settings do not fit each other, ngspice is
-            missing, or the folder is another run's.
+            missing, no cluster answers, or the folder is another run's.
         NgspiceError: A deck failed; what was finished before is kept.
     """
     if config.json:
@@ -68,18 +86,21 @@ def run_decks(
 ) -> Path:
     """Do the work of `verify` under somebody's progress bar; returns the folder.
 
-    `stop`, set from another thread, ends it with `farm.Stopped`, and `slots` say how
+    `stop`, set from another thread, ends it with `stop.Stopped`, and `slots` say how
     many decks may run (`farm.run_jobs`); see `verify`.
     """
     request = read_request(config)
     out = config.out or default_folder("verify", request.name, request.asked)
+    engine = nullcontext()
     if not (out / "metrics.json").is_file():
-        ngspice_info()  # before there is a folder that looks like a run
+        # Both complain before there is a folder that looks like a run.
+        ngspice_info()
+        engine = connect(config.dask, config.workers) if config.dask else engine
     tier = TIERS[config.tier]
     # Of the other tiers only their first step knows how many decks there are.
     decks = config.images * config.chips if config.tier == "full" else None
     task = bar.add_task(label, total=decks, told="")
-    with open_run(out, "verify", request.asked) as run:
+    with engine as cluster, open_run(out, "verify", request.asked) as run:
         if run.state == "finished":
             bar.update(task, total=decks or 1, completed=decks or 1)
             say_finished(out)
@@ -110,6 +131,7 @@ def run_decks(
             on_row=on_row,
             stop=stop,
             slots=slots,
+            cluster=cluster,
         )
         found = tier.simulate(config, request, run.path, work)
         tier.write_tables(found, run.path)
@@ -171,16 +193,17 @@ def _metrics(
 def _write_tables(found: Verification, folder: Path) -> None:
     write_codes(found.rows, found.comparisons, folder)
     blocks = list(found.rows[0]["energy_j"])
-    extra = ("seconds", "cpu_s", "n_points", "width_error", "deck_sha256")
     more = [
         [
-            *(row[key] for key in extra),
+            *(row[key] for key in EXTRA),
             ", ".join(row["retries"]),
+            "/".join(" ".join(map(str, layer)) for layer in row["codes"]),
             *(row["energy_j"][b] for b in blocks),
         ]
         for row in found.rows
     ]
-    header = [*extra, "retries", *(f"energy_{b}_j" for b in blocks)]
+    blocks_j = (f"energy_{b}_j" for b in blocks)
+    header = [*EXTRA, "retries", "codes", *blocks_j]
     write_results(found.rows, found.comparisons, folder, header, more)
 
 

@@ -1,5 +1,6 @@
 """Transistors of a CMOS card in a netlist: its models, and its names for instances."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -77,6 +78,11 @@ def model_lines(process: Process) -> str:
     models = _expanded(Path(process.card.include), corner.section, 0)
     refuse_all_but_models(models, process.card.include)
     return "\n".join([*lines, models])
+
+
+def models_sha256(process: Process) -> str:
+    """Digest of the models, at their corner and temperature (`model_lines`)."""
+    return hashlib.sha256(model_lines(process).encode()).hexdigest()
 
 
 def with_instances(netlist: str, process: Process) -> str:

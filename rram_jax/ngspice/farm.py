@@ -1,4 +1,4 @@
-"""Many jobs on the cores of one machine; a cluster's engine would take this place."""
+"""Many jobs on the cores of one machine; `cluster` is for several machines."""
 
 import os
 import signal
@@ -14,15 +14,13 @@ from multiprocessing.synchronize import Semaphore
 from typing import TypeVar
 
 from rram_jax.errors import InputError
+from rram_jax.ngspice.capacity import default_workers
+from rram_jax.ngspice.stop import Stopped
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _GLANCE_S = 0.2  # [s] how often a caller's `stop` is looked at
-
-
-class Stopped(Exception):
-    """Another thread asked for the end before all jobs were done."""
 
 
 def run_jobs(
@@ -44,7 +42,8 @@ def run_jobs(
     Args:
         function: Defined at the top level of a module, since it is pickled.
         jobs: What it is called on; picklable.
-        workers: Number of processes; None takes one for each core.
+        workers: Number of processes; None takes one for each core, or as many as have
+            room for a deck each in the free memory (`capacity`).
         on_done: Called here as `on_done(index, result)`, in the order of completion.
         stop: Set from another thread, which is how Ctrl-C reaches a thread that is not
             the main one, it ends the workers as Ctrl-C does.
@@ -56,7 +55,7 @@ def run_jobs(
         BrokenProcessPool: A worker was killed from outside.
         Stopped: `stop` was set.
     """
-    workers = cores() if workers is None else workers
+    workers = default_workers() if workers is None else workers
     if workers < 1:
         raise InputError(f"`workers` must be at least 1, or left out; got {workers}.")
     if not jobs:
@@ -142,10 +141,3 @@ def _follow(lifeline: Connection, slots: Semaphore | None) -> None:
 def make_slots(n: int) -> Semaphore:
     """Make `n` slots for `run_jobs`; `release` adds one."""
     return get_context("spawn").Semaphore(n)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

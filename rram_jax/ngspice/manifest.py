@@ -14,6 +14,7 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.device.variability import count_clipped
 from rram_jax.neuron.cmos import Process
 from rram_jax.ngspice.array import IDEAL_CELLS
+from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.job import write_whole
 from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
 
@@ -83,10 +84,12 @@ class DeckFolder:
             "device": asdict(design.device),
             "circuit": asdict(design.circuit),
             "neuron_card": design.card.name,
+            "neuron_card_sha256": design.card.sha256,
             "cmos_card": self.process.card.name,
             "neuron_netlist": self.process.netlist and self.process.netlist.name,
             "corner": self.process.corner,
             "temperature": self.process.temperature,
+            "transistors_sha256": models_sha256(self.process),
             "neurons": [asdict(layer.neuron) for layer in design.layers],
             "programming": asdict(design.programming),
             **self.programmed,

@@ -30,6 +30,7 @@ from rram_jax.ngspice.checks import (
     refuse_unknown_options,
 )
 from rram_jax.ngspice.raw import MAX_BYTES, read_raw
+from rram_jax.ngspice.stop import Stopped, asked_to_stop
 
 LADDER = ("method=gear", "abstol=1e-9 vntol=1e-5", "cshunt=1e-15")
 """Options that `run_deck` adds one after the other when a deck does not converge."""
@@ -321,19 +322,23 @@ def execute(
     Returns:
         Exit code (negative: the signal), CPU and wall time [s], peak memory [byte].
     """
-    stop = threading.Event()
+    stop, asked = threading.Event(), asked_to_stop()
     with ThreadPoolExecutor(1) as pool:  # leaving waits for the thread
         try:
-            return pool.submit(_watch, command, place, timeout_s, stop).result()
+            return pool.submit(_watch, command, place, timeout_s, stop, asked).result()
         except BaseException:
             stop.set()
             raise
 
 
 def _watch(
-    command: list[str], place: Path, timeout_s: float, stop: threading.Event
+    command: list[str],
+    place: Path,
+    timeout_s: float,
+    stop: threading.Event,
+    asked: threading.Event | None,
 ) -> tuple[int, float, float, int]:
-    """What `execute` does, until `stop` is set."""
+    """What `execute` does, until `stop` or `asked` is set."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
@@ -370,6 +375,8 @@ def _watch(
                 )
             if stop.wait(pause):
                 raise NgspiceError("ngspice was stopped")
+            if asked and asked.is_set():
+                raise Stopped("ngspice was stopped.")
             pause = min(1.5 * pause, 0.05)
         process.returncode = os.waitstatus_to_exitcode(ended[1])
     finally:

@@ -41,7 +41,8 @@ class Verification:
     """The numbers, under the documented keys."""
 
     rows: list[dict[str, Any]]
-    """One a deck, chips then images: `DeckRow`, and the surrogate's answer."""
+    """One a deck, chips then images: `DeckRow`, the surrogate's answer, and the digests
+    of what the deck was written from."""
 
     comparisons: list[list[LayerComparison]]
     """One a deck, layer by layer."""
@@ -84,7 +85,7 @@ def verify(
             knows nothing of it: its neurons are those of the design's card.
 
     Raises:
-        Stopped: `work.stop` was set (`farm.Stopped`); finished decks are kept.
+        Stopped: `work.stop` was set (`stop.Stopped`); finished decks are kept.
         NgspiceError: A deck failed; its folder is kept and named.
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
@@ -139,6 +140,7 @@ def answer_of(row: dict[str, Any]) -> DeckAnswer:
 
 
 def _judge(design, codes, labels, rows, manifest) -> Verification:
+    digests = ("network_sha256", "neuron_card_sha256", "transistors_sha256")
     comparisons = []
     for chip in manifest["chips"]:
         sample = sample_chip(
@@ -157,6 +159,7 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
                 "winner_spice": list(last_to_cross(np.asarray(answer.counts))),
                 "winner_surrogate": list(last_to_cross(counts)),
                 "counts_surrogate": counts.tolist(),
+                **{name: manifest[name] for name in digests},
             }
     blocks = rows[0]["energy_j"].keys()
     by_block = {b: float(np.mean([r["energy_j"][b] for r in rows])) for b in blocks}

@@ -146,7 +146,7 @@ def verify_static(
         process: Of access transistors; our own card, typical, where None.
 
     Raises:
-        Stopped: `work.stop` was set (`farm.Stopped`); finished decks are kept.
+        Stopped: `work.stop` was set (`stop.Stopped`); finished decks are kept.
         NgspiceError: A deck failed; its folder is kept and named.
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """

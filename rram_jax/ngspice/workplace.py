@@ -1,4 +1,4 @@
-"""Decks in worker processes: those that stand are taken, the others are run."""
+"""Decks in processes or on a cluster: those that stand are taken, the others run."""
 
 import shutil
 import threading
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Semaphore
 from typing import Any, TypeVar
 
+from rram_jax.ngspice.cluster import Cluster
 from rram_jax.ngspice.farm import run_jobs
 from rram_jax.ngspice.job import DeckFile
 
@@ -18,7 +19,7 @@ class Workplace:
     """How decks are run, and who is told."""
 
     workers: int | None = None
-    """[-] ngspice processes at a time; None takes one a core."""
+    """[-] ngspice processes at a time; None takes `capacity.default_workers`."""
 
     timeout_s: float = 7200.0
     """[s] Wall time after which a deck has failed."""
@@ -39,6 +40,9 @@ class Workplace:
     slots: Semaphore | None = None
     """Shared with other threads' decks; one runs with each (`farm.run_jobs`)."""
 
+    cluster: Cluster | None = None
+    """Runs the decks in place of processes here; `workers` and `slots` are of these."""
+
     def finish(
         self,
         run: Callable[[Job], dict[str, Any]],
@@ -53,14 +57,14 @@ class Workplace:
         What failed or killed runs left beside the decks is removed at the start.
 
         Args:
-            run: What a worker process does with a job (`farm.run_jobs`).
+            run: What a worker does with a job (`farm.run_jobs`); it writes its row.
             jobs: Decks in their folders.
             kept: The row of a job that was finished before; else None.
             before: [-] Decks that were finished by earlier calls, for `on_start`.
             total: [-] All decks, for `on_start`, where other calls have some of them.
 
         Raises:
-            Stopped: `stop` was set (`farm.Stopped`); finished decks are kept.
+            Stopped: `stop` was set (`stop.Stopped`); finished decks are kept.
             NgspiceError: A deck failed; its folder is kept and named.
         """
         for folder in {job.runs for job in jobs}:
@@ -75,12 +79,16 @@ class Workplace:
             rows[missing[index]] = row
             self.on_row(row)
 
-        run_jobs(
-            run,
-            [jobs[k] for k in missing],
-            workers=self.workers,
-            on_done=keep,
-            stop=self.stop,
-            slots=self.slots,
-        )
+        left = [jobs[k] for k in missing]
+        if self.cluster:
+            self.cluster.run_decks(run, left, kept, on_done=keep, stop=self.stop)
+        else:
+            run_jobs(
+                run,
+                left,
+                workers=self.workers,
+                on_done=keep,
+                stop=self.stop,
+                slots=self.slots,
+            )
         return [rows[k] for k in found]

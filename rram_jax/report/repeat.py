@@ -19,7 +19,7 @@ FILES = {
     "training.csv": "loss and validation accuracy of every epoch",
     "curve.csv": "accuracy at each spread",
     "chips.csv": "accuracy of every sampled chip",
-    "results.csv": "one row an image: winners, counts, energies, hash of its deck",
+    "results.csv": "one row an image: winners, counts, codes, energies, hashes",
     "codes.csv": "one row a neuron: code of ngspice, code and crossing of the model",
     "waves.npz": "waveforms of the first deck, one neuron's inner nodes among them",
     "decks": "netlists, their checksums in manifest.json, and beside each finished one"

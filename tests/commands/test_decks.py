@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+from unittest import mock
 
 import pytest
 
@@ -11,6 +12,7 @@ from rram_jax.commands.decks import read_request
 from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import default_process
+from rram_jax.ngspice import cluster
 from rram_jax.ngspice.runner import LADDER
 from rram_jax.qnn.checkpoint import save_network
 from rram_jax.spice_files import spice_dir
@@ -203,3 +205,38 @@ def test_decks_that_converge_only_with_other_options_are_told(
     assert found["retries"] == dict.fromkeys(LADDER[:2], len(told))
     said = capsys.readouterr().out
     assert f"only with {LADDER[0]}: {len(told)}" in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"dask": "10.0.0.1"}, "scheduler, such as tcp://.*'10.0.0.1'"),
+        ({"dask": ""}, "scheduler, such as"),
+        ({"dask": "tcp://10.0.0.1:8786", "workers": 3}, "leave out workers; got 3"),
+    ],
+)
+def test_a_cluster_that_cannot_be_meant(tmp_path, asked, words):
+    with pytest.raises(InputError, match=words) as caught:
+        VerifyCommand(checkpoint=tmp_path, **asked)
+    assert is_one_sentence(caught.value)
+
+
+def test_no_folder_is_left_where_no_cluster_answers(checkpoint, tmp_path, capsys):
+    out = tmp_path / "out"
+    asked = ["verify", str(checkpoint), "--dask", "127.0.0.1:1", "--out", str(out)]
+    with mock.patch.object(cluster, "CONNECT_S", 0.5):
+        assert main(asked) == 2
+    assert "No dask scheduler answers at `127.0.0.1:1`" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.ngspice
+def test_a_cluster_gives_what_processes_here_give(checkpoint, tmp_path):
+    asked = ["verify", str(checkpoint), "--tier", "static", "--images", "1"]
+    for name, engine in (("here", ["--workers", "1"]), ("away", ["--dask", "local"])):
+        assert main([*asked, *engine, "--out", str(tmp_path / name)]) == 0
+    here, away = (tmp_path / name / "voltages.csv" for name in ("here", "away"))
+    assert here.read_bytes() == away.read_bytes()
+    # It is the same run, which the other engine could have gone on with.
+    configs = [tmp_path / name / "config.json" for name in ("here", "away")]
+    assert configs[0].read_bytes() == configs[1].read_bytes()

@@ -1,12 +1,16 @@
 """Jobs and helpers of the process tests; light, since every worker imports it."""
 
 import contextlib
+import json
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from rram_jax.errors import NgspiceError
+from rram_jax.ngspice.job import FinishedRow, about_run, keep_row, write_whole
 from rram_jax.ngspice.runner import ngspice_info, run_deck
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,3 +96,48 @@ def alone(job):
     others = [path for path in folder.glob("pid-*") if path != mine]
     mine.unlink()
     return not others
+
+
+def kept_row_of(job):
+    """The row that lies beside a deck, or None."""
+    with contextlib.suppress(FileNotFoundError):
+        return json.loads(job.row.read_text())
+
+
+def run_noted(job):
+    """Do what the deck's text says, once; each run leaves a line in a file beside it.
+
+    `quick`: nothing. `hang`: the first time hang in the program `ngspice` of the folder
+    above. `late`: have the worker killed when the row is there. `deadly`: have it
+    killed before. `fail after it`: raise once such a program runs.
+    """
+    what, runs = job.deck.read_text(), job.deck.with_suffix(".runs")
+    with runs.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    n_runs = len(runs.read_text().splitlines())
+    if what == "hang" and n_runs == 1:
+        with mock.patch.dict(os.environ, NGSPICE=str(job.deck.parents[1] / "ngspice")):
+            run_deck("t\n.op\n", folder=job.runs)
+    if what == "fail after it":
+        wait_until(lambda: pids(job.deck.parents[1]), 60)
+        raise NgspiceError("deck 7 failed; see `/tmp/kept`.")
+    if what != "deadly":
+        write_whole(job.row, json.dumps({"what": what}))
+    if what in ("deadly", "late"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return kept_row_of(job)
+
+
+def run_divider(job):
+    """Simulate the deck and keep the voltage of its node `out`."""
+    run = run_deck(job.deck.read_text(), timeout_s=job.timeout_s, folder=job.runs)
+    row = DividerRow(**about_run(job, run), out=float(run.data["v(out)"][0]))
+    return keep_row(job, row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DividerRow(FinishedRow):
+    """Row of `run_divider`."""
+
+    out: float
+    """[V]"""

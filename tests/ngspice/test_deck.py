@@ -1,3 +1,4 @@
+import csv
 import dataclasses
 import json
 from itertools import pairwise
@@ -8,8 +9,11 @@ import pytest
 
 from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.config import TileConfig
+from rram_jax.commands.verify import FULL
 from rram_jax.errors import InputError
+from rram_jax.neuron.cmos import default_process
 from rram_jax.ngspice.array import ARRAYS
+from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.compare import compare_layers, end_to_end, exact_chip
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import read_answer, read_answers
@@ -231,3 +235,16 @@ def test_verify_resumes_from_finished_decks(design, tmp_path):
     )
     assert metrics["n_macs"] == sum(a * b for a, b in pairwise(SIZES))
     assert "v(out0_1)" in np.load(tmp_path / "waves.npz", allow_pickle=False)
+
+    FULL.write_tables(found, tmp_path)
+    with (tmp_path / "results.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(row["chip"], row["image"]) for row in table] == [("0", "0"), ("0", "1")]
+    for told, row in zip(table, found.rows, strict=True):
+        assert told["deck_sha256"] == row["deck_sha256"]
+        assert told["network_sha256"] == design.network.sha256
+        assert told["neuron_card_sha256"] == design.card.sha256
+        assert told["transistors_sha256"] == models_sha256(default_process())
+        assert [int(code) for code in told["codes"].split()] == row["codes"][0]
+        energies = [float(v) for k, v in told.items() if k.startswith("energy_")]
+        assert energies == pytest.approx(list(row["energy_j"].values()))

@@ -9,7 +9,8 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from rram_jax.errors import InputError, NgspiceError
-from rram_jax.ngspice.farm import Stopped, make_slots, run_jobs
+from rram_jax.ngspice.farm import make_slots, run_jobs
+from rram_jax.ngspice.stop import Stopped
 from tests.ngspice.processes import (
     ROOT,
     alone,

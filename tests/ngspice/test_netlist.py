@@ -15,7 +15,8 @@ from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.cmos import Process, default_process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.ngspice import energy, export, testbench, verify_columns, verify_static
-from rram_jax.ngspice.deck import ARRAYS, network_deck
+from rram_jax.ngspice.array import ARRAYS
+from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.effects.latch import latch_deck
 from rram_jax.ngspice.effects.record import EffectSetting
 from rram_jax.ngspice.job import BODY_NAME
