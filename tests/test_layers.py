@@ -38,7 +38,7 @@ LAYERS = {
 ONLY_IN = {
     "PySpice": ("ngspice/cmos.py", "ngspice/drivers.py", "ngspice/neuron.py"),
     "orbax": ("qnn/checkpoint.py",),
-    "subprocess": ("ngspice/runner.py",),
+    "subprocess": ("ngspice/child.py",),
     "dask": ("ngspice/cluster.py",),
     "distributed": ("ngspice/cluster.py",),
     "flax": ("qnn/",),

@@ -329,10 +329,12 @@ class VerifyCommand(ExportCommand):
                 f"tier = {self.tier} takes array ="
                 f" {', '.join(arrays[self.tier])}; got {self.array}."
             )
-        if self.tier == "static" and self.array != "1t1r" and given:
+        if self.tier == "static" and self.array == "1t1r":
+            given = [name for name in given if name == "neuron_netlist"]
+        if self.tier == "static" and given:
             raise InputError(
-                f"Bit lines at rest have no transistors: leave out {', '.join(given)}"
-                " with tier = static, or ask for array = 1t1r."
+                "Bit lines at rest have no transistors but the access transistors of"
+                f" array = 1t1r: leave out {', '.join(given)} with tier = static."
             )
         if self.dask is None or self.dask == "local":
             return

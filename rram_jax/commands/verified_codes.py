@@ -63,7 +63,7 @@ def write_results(
             "/".join(map(str, row["winner_surrogate"])),
             " ".join(map(str, row["counts"])),
             " ".join(map(str, image[-1].surrogate)),
-            " ".join(map(str, row["counts_surrogate"])),
+            " ".join(map(str, row["counts_surrogate_end_to_end"])),
             *own,
         )
         for row, image, own in zip(

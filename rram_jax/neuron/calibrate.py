@@ -1,6 +1,7 @@
 """Fit the neuron's laws to a testbench's crossings at many operating points.
 
-Those of a latch come from the waveform and the counts (`latch_threshold`, `crossings`),
+Those of a latch come from the waveform and the counts (`latch_threshold`,
+`ngspice.decode.crossings`),
 those of a continuous comparator are the fall of its output.
 """
 
@@ -159,26 +160,6 @@ def latch_threshold(difference: np.ndarray, counts: np.ndarray) -> tuple[float, 
     highest_zero, lowest_one = zeros.max(), ones.min()
     middle, half = (lowest_one + highest_zero) / 2, (lowest_one - highest_zero) / 2
     return float(middle), float(abs(half))
-
-
-def crossings(
-    difference: np.ndarray, threshold: float, config: NeuronConfig
-) -> np.ndarray:
-    """Positions [n, slots] at which out passes dum + threshold; NaN outside the ramp.
-
-    Straight lines between clock edges, and up to half a slot beyond the first and the
-    last one. Using the values at the edges keeps the latch's kick in.
-    """
-    above = difference - threshold
-    last = above.shape[1] - 1
-    end = np.where((above <= 0).any(1), (above <= 0).argmax(1), last)
-    end = np.clip(end, 1, last)
-    rows = np.arange(len(above))
-    high, low = above[rows, end - 1], above[rows, end]
-    decision = end - 1 + high / (high - low)
-    margin = 0.5 * config.clocks_per_slot
-    outside = (decision < -margin) | (decision > last + margin)
-    return np.where(outside, np.nan, 0.5 + decision / config.clocks_per_slot)
 
 
 def fit_crossings(measured: Sequence[Measured]) -> CrossingLaws:

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rram_jax.device.card import check_name
 from rram_jax.errors import InputError
 from rram_jax.neuron.sizing import C_COUNTER
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
+from rram_jax.toml_file import check_name
 
 _GM_AFTER_OUT = "vpre az azb rs rsb vbp vbn vcn vcp vdd"
 

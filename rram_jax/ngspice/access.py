@@ -10,7 +10,6 @@ the supply.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from rram_jax.circuit.wiring import Resistor
 from rram_jax.device.card import DeviceCard
@@ -111,7 +110,6 @@ def _resistances(width: float, volts: float, process: Process) -> tuple[float, f
     return volts / currents[0], volts / currents[1]
 
 
-@lru_cache(maxsize=4)  # every chip and layer has the same
 def _read(netlist: str) -> tuple[float, float]:
     """[A] Through the transistor, upwards of v_cm and downwards."""
     data = run_deck(f"{netlist}\n.save i(vp) i(vm)\n.op\n.end\n").data

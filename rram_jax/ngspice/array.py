@@ -75,6 +75,20 @@ def access_of(
     return access_transistor(design.device, design.circuit.v_read, process)
 
 
+def check_access(array: str, access: AccessTransistor | None) -> None:
+    """Check that an array is given the access transistor that its form has.
+
+    Raises:
+        InputError: No such array, or a transistor is missing or too much.
+    """
+    array_form(array)
+    if (array == "1t1r") != (access is not None):
+        raise InputError(
+            "Arrays of the form 1t1r need the access transistor of `access_of`, and the"
+            f" others have none; got {array} with {access}."
+        )
+
+
 def array_lines(
     resistance: np.ndarray,
     tile: TileConfig,

@@ -206,7 +206,7 @@ def judge_chips(
                     "winner_spice": list(last_to_cross(layers[-1])),
                     "winner_surrogate": list(last_to_cross(alone[m])),
                     "counts": layers[-1].tolist(),
-                    "counts_surrogate": alone[m].tolist(),
+                    "counts_surrogate_end_to_end": alone[m].tolist(),
                 }
             )
     return rows, comparisons

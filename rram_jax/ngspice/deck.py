@@ -19,7 +19,8 @@ from rram_jax.chip.sample import LayerSample
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import T_OUT_ZERO
-from rram_jax.ngspice.array import access_of, array_lines
+from rram_jax.ngspice.access import AccessTransistor
+from rram_jax.ngspice.array import array_lines, check_access
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.decode import DeckPlan, saved_vectors
 from rram_jax.ngspice.drivers import (
@@ -135,6 +136,7 @@ def network_deck(
     chip: Sequence[LayerSample],
     array: str,
     *,
+    access: AccessTransistor | None = None,
     load: LayerDesign | None = None,
     conversions: int = 1,
     process: Process | None = None,
@@ -145,6 +147,7 @@ def network_deck(
         design: The network's circuit.
         chip: Cells and mismatch of every layer (`chip.program.sample_chip`).
         array: One of `array.ARRAYS`.
+        access: The array's access transistor, of `array.access_of`.
         load: The layer behind a design that ends with a hidden one: its row drivers,
             which the last pulse gates drive, stand in the deck with open rows.
         conversions: Images in a row, each behind an auto-zero of its own.
@@ -155,7 +158,7 @@ def network_deck(
             cannot have, or a process of another supply.
     """
     process = process or default_process()
-    access = access_of(design, array, process)
+    check_access(array, access)
     technology = design.layers[0].neuron.technology
     shared = shared_lines(process, technology)
     swing = access.swing if access else (1.0, 1.0)

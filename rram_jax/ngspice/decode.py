@@ -209,6 +209,26 @@ def decode_crossings(
     return out
 
 
+def crossings(
+    difference: np.ndarray, threshold: float, config: NeuronConfig
+) -> np.ndarray:
+    """Positions [n, slots] at which out passes dum + threshold; NaN outside the ramp.
+
+    Straight lines between clock edges, and up to half a slot beyond the first and the
+    last one. Using the values at the edges keeps the latch's kick in.
+    """
+    above = difference - threshold
+    last = above.shape[1] - 1
+    end = np.where((above <= 0).any(1), (above <= 0).argmax(1), last)
+    end = np.clip(end, 1, last)
+    rows = np.arange(len(above))
+    high, low = above[rows, end - 1], above[rows, end]
+    decision = end - 1 + high / (high - low)
+    margin = 0.5 * config.clocks_per_slot
+    outside = (decision < -margin) | (decision > last + margin)
+    return np.where(outside, np.nan, 0.5 + decision / config.clocks_per_slot)
+
+
 def decode_codes(
     data: Mapping[str, np.ndarray], k: int, n: int, config: NeuronConfig, t_pulse: float
 ) -> tuple[np.ndarray, np.ndarray]:

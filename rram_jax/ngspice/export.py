@@ -79,7 +79,13 @@ def export(
         ideal=IDEAL,
     )
     for chip in chips:
-        deck = network_deck(design, decks.sample(chip), array, process=decks.process)
+        deck = network_deck(
+            design,
+            decks.sample(chip),
+            array,
+            access=decks.access,
+            process=decks.process,
+        )
         texts = {k: deck.image(codes[k].tolist(), watch) for k in images}
         whole = texts[images[-1]].replace(f".include {BODY_NAME}", deck.body)
         counts = checked_elements(whole)

@@ -1,5 +1,6 @@
 """What a folder of decks says of itself: sizes, seeds, circuit, checksums."""
 
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -13,7 +14,8 @@ from rram_jax.chip.program import sample_chip
 from rram_jax.chip.sample import LayerSample
 from rram_jax.device.variability import count_clipped
 from rram_jax.neuron.cmos import Process
-from rram_jax.ngspice.array import IDEAL_CELLS
+from rram_jax.ngspice.access import AccessTransistor
+from rram_jax.ngspice.array import IDEAL_CELLS, access_of
 from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.job import write_whole
 from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
@@ -42,6 +44,11 @@ class DeckFolder:
 
     programmed: dict[str, dict[int, int]] = field(default_factory=dict)
     """What was done to the cells of each chip, and how often."""
+
+    @functools.cached_property
+    def access(self) -> AccessTransistor | None:
+        """The access transistor of all cells, measured once; None without."""
+        return access_of(self.design, self.array, self.process)
 
     def write(self, name: str, text: str) -> Path:
         """Write one file, in a folder of its own where `name` has one."""

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from rram_jax.errors import InputError
-from rram_jax.neuron.calibrate import crossings, latch_threshold
+from rram_jax.neuron.calibrate import latch_threshold
 from rram_jax.neuron.card import NeuronCard, with_card
 from rram_jax.neuron.cmos import Process
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.mismatch import gate_areas, position_shift
 from rram_jax.neuron.model import crossing, to_counts
+from rram_jax.ngspice.decode import crossings
 from rram_jax.ngspice.effects.noise import auto_zero_rms
 from rram_jax.ngspice.energy import measure_drivers, measure_energy
 from rram_jax.ngspice.plan import CharacterisePlan

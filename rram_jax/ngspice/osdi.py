@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rram_jax.device.filament import FilamentCard, FilamentParams
 from rram_jax.errors import InputError, NgspiceError
-from rram_jax.ngspice.runner import execute
+from rram_jax.ngspice.child import execute
 from rram_jax.spice_files import spice_dir
 
 

@@ -64,7 +64,7 @@ def static_deck(
 
     Args:
         array: Netlist of one column of tiles, from row terminals `r{i}_0` to sensed
-            nodes `s{o}` (`deck.array_lines`), and of all that it needs.
+            nodes `s{o}` (`array.array_lines`), and of all that it needs.
         patterns: [patterns, pairs] Which pairs of rows are driven.
         n_outputs: [-] Sensed nodes.
         r_driver: [Ohm] Drivers of positive and negative rows; 0 for none.

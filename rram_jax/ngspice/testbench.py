@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rram_jax.neuron.calibrate import crossings
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import (
     SLOTS,
@@ -14,7 +13,12 @@ from rram_jax.neuron.config import (
     NeuronConfig,
 )
 from rram_jax.ngspice.cmos import with_instances
-from rram_jax.ngspice.decode import decode_counts, decode_crossings, high_time
+from rram_jax.ngspice.decode import (
+    crossings,
+    decode_counts,
+    decode_crossings,
+    high_time,
+)
 from rram_jax.ngspice.drivers import (
     driver_instance,
     driver_subcircuits,

@@ -158,7 +158,7 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
                 "label": int(labels[row["image"]]),
                 "winner_spice": list(last_to_cross(np.asarray(answer.counts))),
                 "winner_surrogate": list(last_to_cross(counts)),
-                "counts_surrogate": counts.tolist(),
+                "counts_surrogate_end_to_end": counts.tolist(),
                 **{name: manifest[name] for name in digests},
             }
     blocks = rows[0]["energy_j"].keys()

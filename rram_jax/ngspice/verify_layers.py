@@ -105,7 +105,7 @@ def verify_layers(
         process: Of all transistors; our own card, typical, where None.
 
     Raises:
-        Stopped: `work.stop` was set (`farm.Stopped`); finished decks are kept.
+        Stopped: `work.stop` was set (`stop.Stopped`); finished decks are kept.
         NgspiceError: A deck failed; its folder is kept and named.
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
@@ -177,6 +177,7 @@ def _write(
         design,
         [part.of_chip(sample)],
         place.array,
+        access=place.access,
         load=layers[k + 1] if k + 1 < len(layers) else None,
         process=place.process,
     )

@@ -11,6 +11,7 @@ from rram_jax.device.card import load_card
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import default_process
 from rram_jax.ngspice.access import access_transistor, split_cells
+from rram_jax.ngspice.array import access_of
 from rram_jax.ngspice.compare import compare_layers, exact_chip
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import read_answer
@@ -72,24 +73,29 @@ def test_bit_lines_with_access_transistors(design, tmp_path):
         verify_static(design, CODES, [2], tmp_path, array="shunted")
 
 
+@pytest.mark.ngspice
 def test_a_deck_has_a_transistor_in_every_cell(design):
     chip = sample_chip(0, 0, design)
     cells = sum(layer.resistance.size for layer in chip)
     counts = {}
     for array in ("cells", "1t1r"):
-        deck = network_deck(design, chip, array)
+        access = access_of(design, array, default_process())
+        deck = network_deck(design, chip, array, access=access)
         text = deck.image(CODES[0].tolist())
         counts[array] = count_elements(text.replace(f".include {BODY_NAME}", deck.body))
     assert counts["1t1r"]["m"] == counts["cells"]["m"] + cells
     assert counts["1t1r"]["r"] == counts["cells"]["r"]
     assert counts["1t1r"]["v"] == counts["cells"]["v"] + 1  # word lines
+    with pytest.raises(InputError, match="1t1r need the access transistor"):
+        network_deck(design, chip, "1t1r")
 
 
 @pytest.mark.ngspice
 @pytest.mark.parametrize("array", ["shunted", "1t1r"])
 def test_whole_networks_answer_as_the_surrogate(design, array):
     chip = sample_chip(0, 0, design)
-    deck = network_deck(design, chip, array)
+    access = access_of(design, array, default_process())
+    deck = network_deck(design, chip, array, access=access)
     run = run_deck(
         deck.image(CODES[0].tolist()),
         t_stop=deck.plan.t_stop,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rram_jax.errors import InputError, NgspiceError
-from rram_jax.ngspice import runner
+from rram_jax.ngspice import child, runner
 from rram_jax.ngspice.runner import LADDER, ngspice_info, run_deck
 from tests.ngspice.processes import ROOT, is_alive, wait_until
 from tests.ngspice.test_raw import NAMES, TABLE, plot
@@ -328,7 +328,7 @@ def test_ngspice_dies_with_its_caller(fake, tmp_path, number):
 
 
 def test_a_flood_of_output_is_stopped(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_MAX_LOG", 100_000)
+    monkeypatch.setattr(child, "MAX_LOG", 100_000)
     fake("exec yes")
     with pytest.raises(NgspiceError, match="printed more than 100000 bytes"):
         run_deck("t\n.op\n", folder=tmp_path / "work")
@@ -337,7 +337,8 @@ def test_a_flood_of_output_is_stopped(fake, tmp_path, monkeypatch):
 @pytest.mark.parametrize("end", ["exec sleep 600", f"{SAYS_KLU}"])
 def test_a_flood_of_vectors_is_stopped_and_removed(fake, tmp_path, monkeypatch, end):
     """Also one that was over before anybody looked."""
-    monkeypatch.setattr(runner, "MAX_BYTES", 100_000)
+    for module in (child, runner):
+        monkeypatch.setattr(module, "MAX_BYTES", 100_000)
     fake(f"truncate -s 100001 out.raw\n{end}")
     with pytest.raises(NgspiceError, match="more than .*100000 .*`.save`"):
         run_deck("t\n.op\n", folder=tmp_path / "work", timeout_s=60)

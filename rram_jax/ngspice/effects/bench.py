@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rram_jax.errors import InputError
-from rram_jax.neuron.calibrate import crossings
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import SLOTS, T_OUT_ZERO, NeuronConfig
 from rram_jax.ngspice.cmos import with_instances
-from rram_jax.ngspice.decode import decode_counts, decode_crossings
+from rram_jax.ngspice.decode import crossings, decode_counts, decode_crossings
 from rram_jax.ngspice.neuron import (
     BLOCKS,
     C_BIT_LINE,
