@@ -10,12 +10,13 @@ the supply.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rram_jax.circuit.wiring import Resistor
 from rram_jax.device.card import DeviceCard
 from rram_jax.errors import InputError, NgspiceError
-from rram_jax.neuron.cmos import Process
-from rram_jax.neuron.technology import technology_of
+from rram_jax.neuron.cmos import CmosCard, Process
+from rram_jax.neuron.technology import Technology
 from rram_jax.ngspice.cmos import model_lines, six_digits, with_instances
 from rram_jax.ngspice.runner import run_deck
 
@@ -24,6 +25,10 @@ WORD_LINE = "wl"
 
 REST = 1e-3
 """[V] Across a transistor that counts as resting."""
+
+ROW_GAIN = 0.92
+"""[-] Share of a row's swing that its cells have, behind driver and wires: 0.90 to 0.93
+on tiles of 64 x 32 (design of the reference networks)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +45,33 @@ class AccessTransistor:
     """[-] Swings of positive and negative rows over `v_read`: the levels are trimmed so
     that a median LRS cell of either row carries what its resistance says."""
 
-    v_dd: float
-    """[V] Of the word lines."""
+    technology: Technology
+    """Supply of the word lines and gate length."""
 
     @property
     def word_line(self) -> str:
         """The ideal source of all of them."""
-        return f"V{WORD_LINE} {WORD_LINE} 0 {self.v_dd:.9g}"
+        return f"V{WORD_LINE} {WORD_LINE} 0 {self.technology.v_dd:.9g}"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For the manifest, in SI units."""
+        return {
+            "width": self.width,
+            "resistance": self.resistance,
+            "swing": list(self.swing),
+        }
 
 
 def access_transistor(
-    device: DeviceCard, v_read: float, process: Process
+    device: DeviceCard, v_read: float, card: CmosCard, technology: Technology
 ) -> AccessTransistor:
     """Size the access transistor of a device card, and measure it in ngspice.
 
     Its width is that of a row switch to v_cm of `r_access`: the same transistor in the
-    same place, gate at the supply, channel at v_cm.
+    same place, gate at the supply, channel at v_cm. It is measured in the typical
+    corner at room temperature, whatever the deck stands at: cells are programmed and
+    levels trimmed once.
 
     A driven LRS cell has more of it than one at rest; levels trimmed by that share make
     up for it in a median cell. What is left is each cell's own, and grows with their
@@ -64,10 +80,12 @@ def access_transistor(
     Args:
         device: `r_access` and `r_lrs` are used.
         v_read: [V] Swing of a driven row.
-        process: Of all transistors.
+        card: Of all transistors.
+        technology: That the neurons are sized for: levels, supply and gate length.
 
     Raises:
-        InputError: The device card has no access transistor, or ngspice is missing.
+        InputError: The device card has no access transistor, it would be narrower than
+            the process allows, or ngspice is missing.
         NgspiceError: ngspice failed, or the transistor does not conduct.
     """
     r_access, r_lrs = device.r_access, device.r_lrs
@@ -76,22 +94,29 @@ def access_transistor(
             "Decks with access transistors need a device card whose r_access is above"
             f" 0 Ohm; got {r_access:g}: take array = cells."
         )
-    technology = technology_of(process.card)
     width = six_digits(technology.width_ohm[1] / r_access)
-    rest = sum(_resistances(width, REST, process)) / 2
-    driven = _resistances(width, v_read * r_access / r_lrs, process)
+    if width < card.w_min:
+        raise InputError(
+            f"An access transistor of {r_access:g} Ohm would be {1e6 * width:.3g} um"
+            f" wide, and CMOS card {card.name!r} begins at {1e6 * card.w_min:g} um:"
+            " take a device card of smaller r_access, or array = cells."
+        )
+    driven = ROW_GAIN * v_read * r_access / r_lrs
+    up, down = _resistances(width, driven, card, technology)
+    rest = sum(_resistances(width, REST, card, technology)) / 2
     return AccessTransistor(
         width=width,
         resistance=rest,
-        swing=(1 + (driven[0] - rest) / r_lrs, 1 + (driven[1] - rest) / r_lrs),
-        v_dd=technology.v_dd,
+        swing=(1 + (up - rest) / r_lrs, 1 + (down - rest) / r_lrs),
+        technology=technology,
     )
 
 
-def _resistances(width: float, volts: float, process: Process) -> tuple[float, float]:
+def _resistances(
+    width: float, volts: float, card: CmosCard, technology: Technology
+) -> tuple[float, float]:
     """[Ohm] With `volts` across the transistor, from v_cm upwards and downwards."""
-    technology = technology_of(process.card)
-    v_cm = technology.v_cm
+    process, v_cm = Process(card=card), technology.v_cm
     lines = [
         "* access transistor at its read point",
         model_lines(process),
@@ -99,9 +124,10 @@ def _resistances(width: float, volts: float, process: Process) -> tuple[float, f
         f"V{WORD_LINE} {WORD_LINE} 0 {technology.v_dd:.9g}",
     ]
     for name, v in (("p", volts), ("m", -volts)):
-        lines.append(f"V{name} {name} 0 {v_cm + v:.9g}")
-        lines.append(transistor_line(name, name, "cm", width, process))
-    currents = _read(with_instances("\n".join(lines), process))
+        line = transistor_line(name, name, "cm", width, technology)
+        lines += [f"V{name} {name} 0 {v_cm + v:.9g}", with_instances(line, process)]
+    data = run_deck("\n".join([*lines, ".save i(vp) i(vm)", ".op", ".end\n"])).data
+    currents = -float(data["i(vp)"][0]), float(data["i(vm)"][0])
     if not min(currents) > 0:
         raise NgspiceError(
             f"An access transistor of {1e6 * width:g} um does not conduct at the read"
@@ -110,20 +136,14 @@ def _resistances(width: float, volts: float, process: Process) -> tuple[float, f
     return volts / currents[0], volts / currents[1]
 
 
-def _read(netlist: str) -> tuple[float, float]:
-    """[A] Through the transistor, upwards of v_cm and downwards."""
-    data = run_deck(f"{netlist}\n.save i(vp) i(vm)\n.op\n.end\n").data
-    return -float(data["i(vp)"][0]), float(data["i(vm)"][0])
-
-
 def transistor_line(
-    name: str, drain: str, source: str, width: float, process: Process
+    name: str, drain: str, source: str, width: float, technology: Technology
 ) -> str:
     """One access transistor; an instance of `nch`, which `with_instances` renames.
 
     Its diffusions are two minimum lengths long, as those of `cmos.add_mosfet`.
     """
-    length = technology_of(process.card).l_min
+    length = technology.l_min
     area, edge = six_digits(2 * length * width), six_digits(2 * width)
     return (
         f"Ma{name} {drain} {WORD_LINE} {source} 0 nch w={width:g} l={length:g}"

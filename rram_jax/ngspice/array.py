@@ -20,7 +20,7 @@ from rram_jax.ngspice.access import (
     split_cells,
     transistor_line,
 )
-from rram_jax.ngspice.cmos import with_instances
+from rram_jax.ngspice.cmos import check_fits, with_instances
 
 ArrayForm = Callable[[np.ndarray, TileConfig, int], list[Resistor]]
 """From a layer's resistances [Ohm], tiles and columns an output to its resistors."""
@@ -41,7 +41,11 @@ IDEAL_CELLS = {
     "multiport": (_RESISTORS,),
     "shunted": (_RESISTORS, "rows couple to v_cm instead of each other"),
     "cells": (_RESISTORS,),
-    "1t1r": ("the RRAM of a cell is a resistor", "word lines stand at the supply"),
+    "1t1r": (
+        "the RRAM of a cell is a resistor",
+        "word lines stand at the supply",
+        "row levels are trimmed for the access transistor of a median cell",
+    ),
 }
 """What is ideal in each of them."""
 
@@ -66,13 +70,18 @@ def access_of(
     """The access transistor of an array's cells; None where they have none.
 
     Raises:
-        InputError: No such array, or the device card has no access transistor.
+        InputError: No such array, the device card has no access transistor, or the
+            process is not one that the neurons are sized for.
         NgspiceError: The transistor could not be measured.
     """
     array_form(array)
     if array != "1t1r":
         return None
-    return access_transistor(design.device, design.circuit.v_read, process)
+    technology = design.layers[0].neuron.technology
+    check_fits(process, technology)
+    return access_transistor(
+        design.device, design.circuit.v_read, process.card, technology
+    )
 
 
 def check_access(array: str, access: AccessTransistor | None) -> None:
@@ -124,7 +133,9 @@ def array_lines(
     if access:
         resistors, ends = split_cells(resistors, access.resistance)
         bare = [
-            transistor_line(f"{tag}{a[1:]}", node(a), node(b), access.width, process)
+            transistor_line(
+                f"{tag}{a[1:]}", node(a), node(b), access.width, access.technology
+            )
             for a, b in ends
         ]
         transistors = with_instances("\n".join(bare), process).splitlines()

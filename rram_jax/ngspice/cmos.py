@@ -1,6 +1,7 @@
 """Transistors of a CMOS card in a netlist: its models, and its names for instances."""
 
 import hashlib
+import math
 import re
 from pathlib import Path
 
@@ -59,6 +60,28 @@ def add_mosfet(
         source_perimeter=edge,
         raw_spice=more,
     )
+
+
+def check_fits(process: Process, technology: Technology) -> None:
+    """Check that transistors fit what the neurons are sized for.
+
+    Raises:
+        InputError: The process has another supply, or longer gates.
+    """
+    card, v_dd = process.card, technology.v_dd
+    if not math.isclose(card.v_dd, v_dd, rel_tol=1e-6):
+        raise InputError(
+            f"The neuron is sized for {v_dd:g} V, and CMOS card {card.name!r} has"
+            f" {card.v_dd:g} V: take a CMOS card of {v_dd:g} V, or a neuron card"
+            f" measured with {card.name!r} (rram-jax neuron characterise --cmos)."
+        )
+    if card.l_min > technology.l_min * (1 + 1e-6):
+        raise InputError(
+            f"The neuron is sized for gates of {1e6 * technology.l_min:g} um, and CMOS"
+            f" card {card.name!r} has {1e6 * card.l_min:g} um at the least: take a"
+            f" neuron card measured with {card.name!r} (rram-jax neuron characterise"
+            " --cmos)."
+        )
 
 
 def model_lines(process: Process) -> str:

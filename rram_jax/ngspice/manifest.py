@@ -84,6 +84,7 @@ class DeckFolder:
             "network_sha256": design.network.sha256,
             "n_cells": design.network.n_cells,
             "array": self.array,
+            "access": self.access and self.access.told,
             "mismatch": self.mismatch,
             "seed": self.seed,
             "chips": list(self.chips),

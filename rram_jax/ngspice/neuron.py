@@ -18,18 +18,22 @@ Names: `tag` is a layer ("0"), `name` a neuron ("0_5"); nodes s, out, dum, q, p 
 carry the neuron's name, everything that a layer shares its tag.
 """
 
-import math
 from collections.abc import Mapping
 
 from PySpice.Spice.Netlist import SubCircuit
 
-from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.neuron.config import C_HOLD, NeuronConfig
 from rram_jax.neuron.netlist import PINS, OwnCell, block_of, shift_names
 from rram_jax.neuron.sizing import C_COUNTER, comparator_sizes, size_neurons
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
-from rram_jax.ngspice.cmos import add_mosfet, model_lines, six_digits, with_instances
+from rram_jax.ngspice.cmos import (
+    add_mosfet,
+    check_fits,
+    model_lines,
+    six_digits,
+    with_instances,
+)
 
 C_BIT_LINE = 0.5e-12
 """[F] Bit lines and strap of one output, lumped at its sensed node."""
@@ -228,20 +232,8 @@ def shared_lines(
             longer gates.
     """
     process = process or default_process()
-    card, v_dd = process.card, technology.v_dd
-    if not math.isclose(card.v_dd, v_dd, rel_tol=1e-6):
-        raise InputError(
-            f"The neuron is sized for {v_dd:g} V, and CMOS card {card.name!r} has"
-            f" {card.v_dd:g} V: take a CMOS card of {v_dd:g} V, or a neuron card"
-            f" measured with {card.name!r} (rram-jax neuron characterise --cmos)."
-        )
-    if card.l_min > technology.l_min * (1 + 1e-6):
-        raise InputError(
-            f"The neuron is sized for gates of {1e6 * technology.l_min:g} um, and CMOS"
-            f" card {card.name!r} has {1e6 * card.l_min:g} um at the least: take a"
-            f" neuron card measured with {card.name!r} (rram-jax neuron characterise"
-            " --cmos)."
-        )
+    check_fits(process, technology)
+    v_dd = technology.v_dd
     supplies = [f"Vdd_{block} vdd_{block} 0 {v_dd:.9g}" for block in BLOCKS]
     levels = [f"Vpre vpre 0 {technology.v_pre:.9g}", f"Vcm cm 0 {technology.v_cm:.9g}"]
     sizes = {"length_scale": technology.scale}

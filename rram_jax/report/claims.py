@@ -28,6 +28,8 @@ CONSEQUENCES = {
     " the transistor's asymmetry causes is not there",
     "the RRAM of a cell is a resistor": "the curve of its own I-V is not there",
     "word lines stand at the supply": "they switch nothing and cost nothing",
+    "row levels are trimmed for the access transistor of a median cell": "both levels,"
+    " once, by a measurement that is not in the deck",
     "rows couple to v_cm instead of each other": "exact for a row while the others"
     " rest",
     "the test of the chip that trim pairs are chosen in, where a network has them": "it"
