@@ -3,37 +3,41 @@
     python -m experiments.full_circuit --workers 2
 
 Every part is a run folder of `rram-jax verify` under `--out`; finished decks are kept,
-and the same command goes on where it was stopped. Ends with the tables, figures and
-`summary.md` that stand in `results/`.
+and the same command goes on where it was stopped. Ends with `report.html`, its figures
+and tables (those of `rram-jax report`), `tables/decks.csv` with a row a deck, and
+`summary.md`.
 """
 
-import dataclasses
 import sys
 from concurrent.futures.process import BrokenProcessPool
 
 import tyro
 
-from experiments.full_circuit.figures import codes_figure, energy_figure
 from experiments.full_circuit.parts import FullCircuit, chosen_parts, plan_parts
-from experiments.full_circuit.summary import lines_of, summary
 from experiments.full_circuit.tables import (
-    agreement_rows,
-    deck_rows,
-    energy_rows,
-    finished_parts,
-    same_decks,
-    static_rows,
+    deck_sheet,
+    finished_runs,
+    folders_of,
+    markdown,
+    network_sheet,
+    tier_sheet,
 )
 from rram_jax.commands.terminal import progress_bar, say
 from rram_jax.commands.verify import run_decks
 from rram_jax.errors import InputError, NgspiceError
-from rram_jax.run_folder import read_metrics, write_json, write_table, write_text
+from rram_jax.report.verification import write_verification
+from rram_jax.run_folder import write_text
 
-CHECKED = (
-    ("cells-hardened", "full-hardened"),
-    ("column-hardened", "full-hardened"),
-)
-"""Pairs of runs of one network: a tier or array beside the next one."""
+SHOWN = {
+    "answers": "Right answers, ngspice and surrogate on the same cells",
+    "codes_by_layer": "Codes and counts, layer by layer",
+    "lines_by_layer": "Bit lines at rest",
+    "energy_by_block": "Energy of an inference",
+    "energy_per_mac": "Energy of a multiplication",
+    "times": "Time of an inference",
+    "peak_currents": "Peak currents, edges of pulses included",
+}
+"""Tables of the report that stand in summary.md as well."""
 
 
 def main(config: FullCircuit) -> None:
@@ -43,48 +47,45 @@ def main(config: FullCircuit) -> None:
         InputError: The settings do not fit each other, or a folder is another run's.
         NgspiceError: A deck failed; what was finished before is kept.
     """
+    finished_runs(config)  # complains before hours of work
     with progress_bar() as bar:
         for name, command in chosen_parts(config).items():
             run_decks(command, bar, name)
     write_results(config)
-    say(f"Results: {config.out / 'summary.md'} and the tables and figures beside it.")
+    say(f"Results: {config.out / 'summary.md'}, report.html, figures/ and tables/.")
 
 
 def write_results(config: FullCircuit) -> None:
-    """Tables, figures and summary of the finished parts."""
-    folders = finished_parts(plan_parts(config))
-    agreement, energy = agreement_rows(folders), energy_rows(folders)
-    tables = {
-        "decks": deck_rows(folders),
-        "agreement": agreement,
-        "energy": energy,
-        "static": static_rows(folders),
-    }
-    for name, rows in tables.items():
-        if rows:
-            write_table(config.out / f"{name}.csv", *lines_of(rows))
-    same = {
-        f"{one}, {other}": same_decks(folders, one, other) for one, other in CHECKED
-    }
-    text = summary(agreement, energy, tables["static"], same, _conditions(config))
-    write_text(config.out / "summary.md", text)
-    settings = dataclasses.asdict(config) | {"out": None, "data_dir": None}
-    write_json(config.out / "settings.json", settings)
-    whole = {k: f for k, f in folders.items() if read_metrics(f)["tier"] == "full"}
-    coded = {k: f for k, f in folders.items() if read_metrics(f)["tier"] != "static"}
-    if whole:
-        energy_figure(whole, config.out / "energy")
-    if coded:
-        codes_figure(coded, config.out / "codes")
+    """Report, tables and summary of the finished parts.
 
-
-def _conditions(config: FullCircuit) -> str:
-    return (
-        f"MNIST test images drawn by seed {config.seed}, sigma_LRS"
-        f" {config.sigma_lrs:g}, mismatch and RTN on, device card hfo2-nominal; the"
-        " surrogate answers for the same sampled cells and thresholds. Intervals are"
-        " 95 %, images on chips taken as the unit."
-    )
+    Raises:
+        InputError: A folder is damaged, or holds a run of other settings.
+    """
+    runs = finished_runs(config)
+    report = write_verification(config.out, folders_of(runs))
+    own = {
+        "decks": deck_sheet(runs),
+        "networks": network_sheet(runs),
+        "tiers": tier_sheet(runs),
+    }
+    for name, sheet in own.items():
+        sheet.write(config.out / "tables" / f"{name}.csv")
+    missing = [name for name in plan_parts(config) if name not in runs]
+    parts = [
+        "# The whole circuit in ngspice",
+        f"{config.images} MNIST test images drawn by seed {config.seed} on"
+        f" {config.chips} chip(s), sigma_LRS {config.sigma_lrs:g}, mismatch and RTN on."
+        f" Parts that are not finished: {', '.join(missing) or 'none'}.",
+        *(f"`{name}`: {told}" for name, told in report.sentences.items()),
+        "## The two networks on the same images and chips",
+        markdown(own["networks"]),
+        "## A tier beside the next",
+        markdown(own["tiers"]),
+    ]
+    for name, title in SHOWN.items():
+        if name in report.sheets:
+            parts += [f"## {title}", markdown(report.sheets[name])]
+    write_text(config.out / "summary.md", "\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,194 +1,131 @@
-"""What the finished runs say: a row a deck, and a row a run."""
+"""What the finished runs say together, beside what the report says of each."""
 
-import csv
-import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.stats
 
-from rram_jax.chip.config import count_macs, parse_sizes
-from rram_jax.commands.config import VerifyCommand
-from rram_jax.ngspice.cost import energy_per_mac
-from rram_jax.run_folder import read_metrics
+from experiments.full_circuit.parts import FullCircuit, plan_parts
+from rram_jax.errors import InputError
+from rram_jax.report.answer import right_answers, same_images
+from rram_jax.report.files import read_table
+from rram_jax.report.sheet import Column, Sheet, make_sheet
+from rram_jax.report.verification import Run, read_runs
+from rram_jax.report.verified import CodedRun, VerifiedRun
 
-Rows = list[dict[str, Any]]
+SETTINGS = ("sigma_lrs", "images", "chips", "seed", "array", "draw")
+"""What of a part's folder has to be as this experiment asks for it."""
 
+CHECKED = (
+    ("full-hardened", "cells-hardened"),
+    ("full-hardened", "column-hardened"),
+)
+"""Pairs of runs of one network: a tier, or a form of the arrays, beside another."""
 
-def finished_parts(parts: dict[str, VerifyCommand]) -> dict[str, Path]:
-    """Folders of the runs that are finished, by name."""
-    folders = {name: part.out for name, part in parts.items()}
-    return {
-        name: folder
-        for name, folder in folders.items()
-        if folder and (folder / "metrics.json").is_file()
-    }
-
-
-def deck_rows(folders: dict[str, Path]) -> Rows:
-    """A row a deck of every run of the tier `full`: answers, energies and digests."""
-    out = []
-    for name, folder in folders.items():
-        metrics = read_metrics(folder, tier=str)
-        if metrics["tier"] != "full":
-            continue
-        config = json.loads((folder / "config.json").read_text())
-        answers = _table(folder / "results.csv")
-        codes = _codes(folder / "codes.csv")
-        for answer in answers:
-            chip, image = int(answer["chip"]), int(answer["image"])
-            place = folder / "decks" / f"chip_{chip:04d}" / f"image_{image:05d}.json"
-            deck = json.loads(place.read_text())
-            equal = codes[chip, image]
-            out.append(
-                {
-                    "run": name,
-                    "network_sha256": config["network_sha256"][:16],
-                    "neuron_card_sha256": config["neuron_card_sha256"][:16],
-                    "transistors_sha256": config["transistors_sha256"][:16],
-                    "deck_sha256": deck["deck_sha256"],
-                    "array": metrics["array"],
-                    "chip": chip,
-                    "image": image,
-                    "label": int(answer["label"]),
-                    "winner_spice": answer["winner_spice"],
-                    "winner_surrogate": answer["winner_surrogate"],
-                    "codes_equal": int(np.sum(equal == 0)),
-                    "codes_within_1": int(np.sum(abs(equal) <= 1)),
-                    "codes": len(equal),
-                    "counts_spice": answer["counts_spice"],
-                    "counts_surrogate": answer["counts_surrogate"],
-                    **{f"energy_{k}_j": v for k, v in deck["energy_j"].items()},
-                    "array_from_regulator_j": deck["regulator_j"],
-                    "peak_current_a": max(deck["peak_current_a"].values()),
-                    **{k: deck[k] for k in ("cpu_s", "seconds", "rss_bytes")},
-                    **{k: deck[k] for k in ("n_points", "simulator", "solver")},
-                }
-            )
-    return out
+Runs = Mapping[str, Run]
 
 
-def agreement_rows(folders: dict[str, Path]) -> Rows:
-    """A row a run with neurons: how often ngspice and surrogate say the same."""
-    out = []
-    for name, folder in folders.items():
-        metrics = read_metrics(folder, tier=str)
-        if metrics["tier"] == "static":
-            continue
-        images = metrics["n_images"] * metrics["n_chips"]
-        row = {
-            "run": name,
-            "network": metrics["network"],
-            "tier": metrics["tier"],
-            "array": metrics["array"],
-            "images": metrics["n_images"],
-            "chips": metrics["n_chips"],
-        }
-        for key in ("codes_equal", "codes_equal_active", "codes_within_1"):
-            row[key] = metrics[key]
-        row |= {key: metrics[key] for key in ("n_codes", "n_active")}
-        for key in ("counts_equal", "counts_within_1"):
-            row[key] = metrics[key]
-        for key in ("winner_equal", "accuracy_spice", "accuracy_surrogate"):
-            row[key] = metrics[key]
-            row[f"{key}_low"], row[f"{key}_high"] = _interval(metrics[key], images)
-        out.append(row | {"ties": metrics["n_ties"]})
-    return out
+def finished_runs(config: FullCircuit) -> dict[str, Run]:
+    """The finished parts, by name.
 
-
-def energy_rows(folders: dict[str, Path]) -> Rows:
-    """A row a run of the tier `full`: energy an inference and a MAC, and its speed."""
-    out = []
-    for name, folder in folders.items():
-        metrics = read_metrics(folder, tier=str)
-        if metrics["tier"] != "full":
-            continue
-        manifest = json.loads((folder / "decks" / "manifest.json").read_text())
-        blocks, macs = (
-            metrics["energy_by_block_j"],
-            count_macs(parse_sizes(metrics["network"])),
-        )
-        each = energy_per_mac(blocks, metrics["array_from_regulator_j"], macs)
-        out.append(
-            {
-                "run": name,
-                "macs": macs,
-                **{f"energy_{k}_j": macs * v for k, v in each.items()},
-                **{f"energy_{k}_per_mac_j": v for k, v in each.items()},
-                **{f"energy_{k}_j": v for k, v in blocks.items()},
-                "t_inference_s": manifest["t_stop_s"],
-                "inferences_per_s": 1 / manifest["t_stop_s"],
-                "peak_current_a": max(metrics["peak_current_a"].values()),
-                "cpu_s_per_image": metrics["cpu_s_per_image"],
-                "rss_bytes": metrics["rss_bytes"],
-            }
-        )
-    return out
-
-
-def static_rows(folders: dict[str, Path]) -> Rows:
-    """A row a layer of every run of the tier `static`."""
-    return [
-        {"run": name, **layer}
-        for name, folder in folders.items()
-        if read_metrics(folder, tier=str)["tier"] == "static"
-        for layer in read_metrics(folder, layers=list)["layers"]
-    ]
-
-
-def same_decks(folders: dict[str, Path], one: str, other: str) -> dict[str, int]:
-    """Codes and counts of two runs on the images and chips that both have.
-
-    Returns:
-        `decks`, `codes` and `counts` compared, and how many are equal.
+    Raises:
+        InputError: A folder holds a run of other settings, or is damaged.
     """
-    told = {"decks": 0, "codes": 0, "codes_equal": 0, "counts": 0, "counts_equal": 0}
-    if {one, other} - folders.keys():
-        return told
-    first, second = (_answers(folders[name] / "codes.csv") for name in (one, other))
-    for key in first.keys() & second.keys():
-        told["decks"] += 1
-        for (layer, neuron), code in first[key].items():
-            kind = "counts" if layer == max(n for n, _ in first[key]) else "codes"
-            told[kind] += 1
-            told[f"{kind}_equal"] += code == second[key][layer, neuron]
-    return told
+    parts = plan_parts(config)
+    folders = {name: config.out / name for name in parts}
+    runs = read_runs(
+        {k: f for k, f in folders.items() if (f / "metrics.json").is_file()}
+    )
+    for name, run in runs.items():
+        for key in SETTINGS:
+            found, wanted = getattr(run.config, key), getattr(parts[name], key)
+            if found != wanted:
+                raise InputError(
+                    f"{run.path} holds a run with {key} = {found}, and {wanted} is"
+                    " asked for: give another --out."
+                )
+    return runs
 
 
-def differences(folder: Path) -> np.ndarray:
-    """[LSB] ngspice's code less the surrogate's, of every hidden code of a run."""
-    return np.concatenate([*_codes(folder / "codes.csv").values()])
+def folders_of(runs: Runs) -> dict[str, Path]:
+    """Where each run lies."""
+    return {name: run.path for name, run in runs.items()}
 
 
-def _interval(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share of n, by Clopper and Pearson."""
-    ci = scipy.stats.binomtest(round(share * n), n).proportion_ci()
-    return float(ci.low), float(ci.high)
+def deck_sheet(runs: Runs) -> Sheet:
+    """A row a deck of every run of whole circuits: hashes, answers, energies."""
+    rows = [
+        {"run": name, "array": run.metrics.array, **row}
+        for name, run in runs.items()
+        if isinstance(run, VerifiedRun)
+        for row in read_table(run.path / "results.csv")
+    ]
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    return make_sheet(
+        _columns(header), ([row.get(key) for key in header] for row in rows)
+    )
 
 
-def _table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+def tier_sheet(runs: Runs) -> Sheet:
+    """Codes and counts of pairs of runs on the images and chips that both have."""
+    names = ("runs", "images", "codes", "codes_equal", "counts", "counts_equal")
+    rows = []
+    for one, other in CHECKED:
+        a, b = runs.get(one), runs.get(other)
+        if not (isinstance(a, CodedRun) and isinstance(b, CodedRun)):
+            continue
+        if same := same_images(a, b):
+            codes, counts = same
+            decks = {(d.chip, d.image) for d in a.decks}
+            images = len(decks & {(d.chip, d.image) for d in b.decks})
+            told = (f"{one}, {other}", images, codes.n, codes.k / codes.n)
+            rows.append((*told, counts.n, counts.k / counts.n))
+    return make_sheet(
+        [Column(name=n, heading=n.replace("_", " ")) for n in names], rows
+    )
 
 
-def _answers(path: Path) -> dict[tuple[int, int], dict[tuple[int, int], int]]:
-    """ngspice's codes by (chip, image) and (layer, neuron)."""
-    out: dict[tuple[int, int], dict[tuple[int, int], int]] = {}
-    for row in _table(path):
-        key = int(row["chip"]), int(row["image"])
-        place = int(row["layer"]), int(row["neuron"])
-        out.setdefault(key, {})[place] = int(row["spice"])
-    return out
+def network_sheet(runs: Runs) -> Sheet:
+    """Both networks on the same images and chips, in ngspice and in the surrogate.
+
+    The p value is the exact sign test over images: of those on which the networks
+    differ (summed over chips), how many favour the hardened one.
+    """
+    names = ("answers_of", "simulations", "right_hardened", "right_conventional")
+    names += ("only_hardened", "only_conventional", "p_value")
+    a, b = runs.get("full-hardened"), runs.get("full-conventional")
+    rows = []
+    if isinstance(a, CodedRun) and isinstance(b, CodedRun):
+        images = np.array([deck.image for deck in a.decks])
+        both = zip(right_answers(a), right_answers(b), strict=True)
+        for told, (one, other) in zip(("ngspice", "surrogate"), both, strict=True):
+            better = one.astype(int) - other
+            by_image = np.array([better[images == n].sum() for n in np.unique(images)])
+            ups, downs = int((by_image > 0).sum()), int((by_image < 0).sum())
+            test = scipy.stats.binomtest(ups, ups + downs) if ups + downs else None
+            rows.append(
+                (
+                    told,
+                    len(one),
+                    int(one.sum()),
+                    int(other.sum()),
+                    int((one & ~other).sum()),
+                    int((other & ~one).sum()),
+                    float(test.pvalue) if test else 1.0,
+                )
+            )
+    return make_sheet(
+        [Column(name=n, heading=n.replace("_", " ")) for n in names], rows
+    )
 
 
-def _codes(path: Path) -> dict[tuple[int, int], np.ndarray]:
-    """[LSB] Differences of hidden codes by (chip, image)."""
-    out: dict[tuple[int, int], list[int]] = {}
-    rows = _table(path)
-    last = max(int(row["layer"]) for row in rows)
-    for row in rows:
-        if int(row["layer"]) < last:
-            key = int(row["chip"]), int(row["image"])
-            out.setdefault(key, []).append(int(row["spice"]) - int(row["surrogate"]))
-    return {key: np.array(value) for key, value in out.items()}
+def _columns(names: Iterable[str]) -> list[Column]:
+    return [Column(name=name, heading=name.replace("_", " ")) for name in names]
+
+
+def markdown(sheet: Sheet) -> str:
+    """A sheet as a table that can be pasted."""
+    table = sheet.table()
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

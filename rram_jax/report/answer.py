@@ -110,7 +110,10 @@ def sample_sentence(run: CodedRun) -> str:
 
 
 def answer_sheet(runs: Mapping[str, CodedRun]) -> Sheet:
-    """Accuracy of ngspice and surrogate on the same chips, with Wilson's intervals."""
+    """Accuracy of ngspice and surrogate on the same chips, with Wilson's intervals.
+
+    The image is the unit: all chips are given the same ones, and fail on the same.
+    """
     columns = [
         Column(name="run", heading="run"),
         Column(name="n", heading="images on chips"),
@@ -137,20 +140,24 @@ def answer_sheet(runs: Mapping[str, CodedRun]) -> Sheet:
     for name, run in runs.items():
         n, (spice, surrogate) = len(run.decks), right_answers(run)
         same = sum(d.winner_spice == d.winner_surrogate for d in run.decks)
-        shares = [
-            Share(k=k, n=n) for k in (int(spice.sum()), int(surrogate.sum()), same)
-        ]
+        counts = int(spice.sum()), int(surrogate.sum()), same
         rows.append(
             (
                 name,
                 n,
-                *(x for s in shares for x in (float(s.k / s.n), *s.interval)),
+                *(x for k in counts for x in (k / n, *_of_images(k, run).interval)),
                 int((spice & ~surrogate).sum()),
                 int((surrogate & ~spice).sum()),
                 sum(len(d.winner_spice) > 1 for d in run.decks),
             )
         )
     return make_sheet(columns, rows)
+
+
+def _of_images(k: int, run: CodedRun) -> Share:
+    """So many simulations, as a share of the images."""
+    images = run.metrics.n_images
+    return Share(k=round(k * images / len(run.decks)), n=images)
 
 
 def right_answers(run: CodedRun) -> tuple[np.ndarray, np.ndarray]:
@@ -171,11 +178,12 @@ def model_sentence(run: CodedRun) -> str:
         "Error of the model: given the same cells, thresholds and codes of the layer"
         f" before, the surrogate differs from ngspice in {codes.counted} hidden codes"
         f" ({codes.percent}, bounds {codes.bounds}), by at most {off.max()} LSB, and"
-        f" end to end in the winner of {sum(winners)} of {counted(spice.n, 'image')};"
-        f" sampling: {spice.counted} right in ngspice, on"
-        f" {counted(run.metrics.n_images, 'image')} and"
-        f" {counted(run.metrics.n_chips, 'chip')}, leaves {spice.bounds} for the"
-        " accuracy, which only more images and chips would narrow."
+        f" end to end in the winner of {sum(winners)} of"
+        f" {counted(spice.n, 'simulation')}; sampling: {spice.counted} right in"
+        f" ngspice, on {counted(run.metrics.n_images, 'image')} and"
+        f" {counted(run.metrics.n_chips, 'chip')}, leaves"
+        f" {_of_images(spice.k, run).bounds} for the accuracy, images taken as the unit"
+        " as chips share them, which only more images would narrow."
     )
 
 

@@ -50,6 +50,10 @@ class VerifiedConfig:
     design: CircuitConfig
     neurons: tuple[NeuronConfig, ...]
     data_sha256: dict[str, str]
+    draw: bool = False
+    cmos: str = "cmos-130nm"
+    corner: str = "tt"
+    temperature: float = 27.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,9 @@ def test_answers_are_counted_on_both_sides(runs):
     assert row["right_surrogate_low"] == pytest.approx(0.0945, abs=1e-4)  # Wilson
     told = model_sentence(runs["whole"])
     assert "differs from ngspice in 1 of 6 hidden codes" in told
-    assert "by at most 1 LSB, and end to end in the winner of 1 of 2 images" in told
+    assert (
+        "by at most 1 LSB, and end to end in the winner of 1 of 2 simulations" in told
+    )
     assert "sampling: 0 of 2 right in ngspice, on 2 images and 1 chip" in told
     assert is_one_sentence(told)
 
