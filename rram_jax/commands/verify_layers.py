@@ -53,7 +53,9 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def _show(out: Path) -> None:
-    metrics = read_metrics(out, network=str, codes_equal=float, energy_j=float)
+    metrics = read_metrics(out, network=str, codes_equal=float, energy_by_block_j=dict)
+
+    array = 1e9 * metrics["energy_by_block_j"]["array"]
 
     def percent(key: str) -> str:
         return f"{100 * metrics[key]:.1f} %"
@@ -74,7 +76,7 @@ def _show(out: Path) -> None:
             ("right: ngspice", percent("accuracy_spice")),
             ("right: surrogate", percent("accuracy_surrogate")),
             ("ties in ngspice", str(metrics["n_ties"])),
-            ("energy an image", f"{1e9 * metrics['energy_j']:.2f} nJ"),
+            ("energy of the arrays, an image", f"{array:.2f} nJ"),
             ("processor time an image", f"{metrics['cpu_s_per_image']:.0f} s"),
         ),
     )

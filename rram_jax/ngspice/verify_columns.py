@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from rram_jax.chip.design import LayerDesign, NetworkDesign
-from rram_jax.chip.program import sample_chip
 from rram_jax.chip.sample import LayerSample
 from rram_jax.chip.surrogate import ChipLayer, sensed, with_constants
 from rram_jax.circuit.config import tile_grid
@@ -31,8 +30,8 @@ from rram_jax.ngspice.compare import (
     judge_chips,
     judgement,
 )
-from rram_jax.ngspice.job import count_retries, kept_row, write_whole
-from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
+from rram_jax.ngspice.job import count_retries, kept_row
+from rram_jax.ngspice.manifest import DeckFolder, checked_elements
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 from rram_jax.ngspice.testbench import column_deck
 from rram_jax.ngspice.workplace import Workplace
@@ -52,7 +51,8 @@ IDEAL = (
     "the reference voltages, and the step of the reference gate (the ramp)",
     "auto-zero starts settled",
 )
-"""What this tier takes from the surrogate or leaves out; all else is transistors."""
+"""What this tier takes from the surrogate or leaves out, and what `array.IDEAL_CELLS`
+says; all else is transistors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +128,19 @@ def verify_columns(
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
     kept, work = partial(_kept, ngspice=ngspice_info()), work or Workplace()
-    process, wanted = process or default_process(), list(images)
-    samples = [sample_chip(seed, n, design, mismatch=mismatch) for n in chips]
+    place = DeckFolder(
+        path=folder / "decks",
+        design=design,
+        process=process or default_process(),
+        array=array,
+        mismatch=mismatch,
+        seed=seed,
+        chips=tuple(chips),
+        images=tuple(map(int, images)),
+        ideal=IDEAL,
+    )
+    wanted = list(place.images)
+    samples = [place.sample(chip) for chip in place.chips]
     exact = [exact_chip(design, sample) for sample in samples]
     before = [codes[wanted]] * len(samples)
     per_layer = [
@@ -142,10 +153,10 @@ def verify_columns(
         for chip, sample, part, driven in zip(
             chips, samples, exact, before, strict=True
         ):
-            place = folder / "decks" / f"chip_{chip:04d}"
             lines = layer_lines(sample[k], layer, array)
             stairs = _staircases(design, part, k, driven, lines)
-            jobs += _write(place, k, layer, sample[k], stairs, lines, process, work)
+            jobs += _write(place, chip, k, sample[k], stairs, lines, work)
+        manifest = place.write_manifest({"conversions_a_deck": PER_DECK})
         rows = work.finish(
             run_columns, jobs, kept, before=len(decks), total=sum(per_layer)
         )
@@ -160,7 +171,7 @@ def verify_columns(
         ]
     rows, comparisons = judge_chips(design, exact, codes, labels, wanted, chips, found)
     return ColumnVerification(
-        metrics=_metrics(design, comparisons, rows, decks, array),
+        metrics=_metrics(manifest, comparisons, rows, decks),
         rows=rows,
         comparisons=comparisons,
         decks=decks,
@@ -192,9 +203,9 @@ def _staircases(
     return np.asarray(stairs, np.float64)
 
 
-def _write(place, k, layer, sample, stairs, lines, process, work):
+def _write(place: DeckFolder, chip: int, k: int, sample, stairs, lines, work):
     """Decks of one chip's layer, images then neurons, and their jobs."""
-    (place / "runs").mkdir(parents=True, exist_ok=True)
+    layer = place.design.layers[k]
     n_images, n_outputs, slots = stairs.shape
     stairs = stairs.reshape(-1, slots)
     neuron = np.tile(np.arange(n_outputs), n_images)
@@ -204,18 +215,17 @@ def _write(place, k, layer, sample, stairs, lines, process, work):
     ]
     for start in range(0, len(stairs), PER_DECK):
         some = slice(start, start + PER_DECK)
-        deck = place / f"layer_{k}_from_{start:06d}.cir"
         text, t_pulse, t_stop = column_deck(
             layer.neuron,
             stairs[some],
             [shifts[j] for j in neuron[some]],
-            process=process,
+            process=place.process,
             r_lines=lines.resistance[neuron[some]],
         )
-        refuse_free_elements(count_elements(text))
-        write_whole(deck, text)
+        checked_elements(text)
+        name = f"chip_{chip:04d}/layer_{k}_from_{start:06d}.cir"
         yield ColumnJob(
-            deck=deck,
+            deck=place.write(name, text),
             timeout_s=work.timeout_s,
             retry=work.retry,
             config=layer.neuron,
@@ -225,15 +235,15 @@ def _write(place, k, layer, sample, stairs, lines, process, work):
         )
 
 
-def _metrics(design, comparisons, rows, decks, array) -> dict[str, Any]:
+def _metrics(manifest, comparisons, rows, decks) -> dict[str, Any]:
     n = sum(len(deck["counts"]) for deck in decks)
     cpu_s = sum(deck["cpu_s"] for deck in decks) / n
     return {
         "tier": "column",
-        "array": array,
-        "n_images": len({row["image"] for row in rows}),
-        "n_chips": len({row["chip"] for row in rows}),
-        "n_cells": design.network.n_cells,
+        "array": manifest["array"],
+        "n_images": len(manifest["images"]),
+        "n_chips": len(manifest["chips"]),
+        "n_cells": manifest["n_cells"],
         "n_conversions": n,
         **judgement(rows, comparisons),
         "cpu_s_per_conversion": cpu_s,
@@ -242,5 +252,5 @@ def _metrics(design, comparisons, rows, decks, array) -> dict[str, Any]:
         "simulator": decks[0]["simulator"],
         "solver": decks[0]["solver"],
         "retries": count_retries(decks),
-        "ideal": list(IDEAL),
+        "ideal": manifest["ideal"],
     }

@@ -44,7 +44,8 @@ IDEAL = (
     "layers do not act on each other; hidden pulses drive the gates of the next layer's"
     " row drivers, whose rows are open",
     "columns of tiles of a layer too large for one deck share no bias block",
-    "no layer waits for another: its energy is that of its own conversion",
+    "no layer waits for another, and pulses between layers are made twice: energies are"
+    " each layer's own, and their sum is no image's",
     "the counter that reads when an output comparator falls",
     "one image a deck: its auto-zero starts settled and is not counted",
     "the test of the chip that trim pairs are chosen in, where a network has them",
@@ -240,9 +241,13 @@ def _metrics(manifest, rows, comparisons, decks) -> dict[str, Any]:
         "n_cells": manifest["n_cells"],
         "n_decks": len(decks),
         **judgement(rows, comparisons),
-        "energy_j": sum(by_block.values()),
+        # No sum: no layer waits here, and pulses between layers are paid for twice.
         "energy_by_block_j": by_block,
         "array_from_regulator_j": sum(deck["regulator_j"] for deck in decks) / n,
+        "peak_current_a": {
+            name: max(deck["peak_current_a"][name] for deck in decks)
+            for name in decks[0]["peak_current_a"]
+        },
         "pulse_width_error_slots": max(deck["width_error"] for deck in decks),
         "cpu_s_per_image": sum(deck["cpu_s"] for deck in decks) / n,
         "rss_bytes": max(deck["rss_bytes"] for deck in decks),

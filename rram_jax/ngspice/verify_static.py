@@ -15,21 +15,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from rram_jax.chip.design import LayerDesign, NetworkDesign
-from rram_jax.chip.program import sample_chip
 from rram_jax.chip.surrogate import bit_lines, with_constants
 from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.array import (
-    IDEAL_CELLS,
     LINEAR,
-    access_of,
     array_form,
     array_lines,
 )
 from rram_jax.ngspice.cmos import model_lines
 from rram_jax.ngspice.compare import codes_before, exact_chip
-from rram_jax.ngspice.job import count_retries, kept_row, write_whole
+from rram_jax.ngspice.job import count_retries, kept_row
+from rram_jax.ngspice.manifest import DeckFolder
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.static import (
     OPTIONS,
@@ -152,26 +150,24 @@ def verify_static(
     """
     ngspice, work = ngspice_info(), work or Workplace()
     array_form(array, tuple(BARS))
-    found = [
-        part
-        for chip in chips
-        for part in _decks(
-            design,
-            codes,
-            images,
-            folder / "decks" / f"chip_{chip:04d}",
-            chip=chip,
-            sample=sample_chip(seed, chip, design, mismatch=mismatch),
-            array=array,
-            process=process or default_process(),
-            work=work,
-        )
-    ]
+    place = DeckFolder(
+        path=folder / "decks",
+        design=design,
+        process=process or default_process(),
+        array=array,
+        mismatch=mismatch,
+        seed=seed,
+        chips=tuple(chips),
+        images=tuple(map(int, images)),
+        ideal=IDEAL,
+    )
+    found = [part for chip in place.chips for part in _decks(place, chip, codes, work)]
+    manifest = place.write_manifest({"images_a_deck": IMAGES_A_DECK})
     parts, jobs = [part for part, _ in found], [job for _, job in found]
     kept = partial(_kept, ngspice=ngspice)
     rows = work.finish(run_static, jobs, kept)
     return StaticVerification(
-        metrics=_metrics(design, parts, rows, array, images, chips),
+        metrics=_metrics(design, manifest, parts, rows),
         parts=parts,
         rows=rows,
     )
@@ -185,14 +181,13 @@ def _kept(job: StaticJob, ngspice) -> dict[str, Any] | None:
     return asdict(row)
 
 
-def _decks(design, codes, images, place, *, chip, sample, array, process, work):
+def _decks(place: DeckFolder, chip: int, codes, work):
     """(part, job) of every sweep on a chip; the decks are written."""
-    (place / "runs").mkdir(parents=True, exist_ok=True)
+    design, sample, access = place.design, place.sample(chip), place.access
     exact, technology = exact_chip(design, sample), design.layers[0].neuron.technology
-    access = access_of(design, array, process)
-    shared = [access.word_line, model_lines(process)] if access else []
+    shared = [access.word_line, model_lines(place.process)] if access else []
     constant_codes = design.network.config.constant_codes
-    wanted = np.asarray(images)
+    wanted = np.asarray(place.images)
     for k, before in enumerate(codes_before(design, exact, codes[wanted])):
         layer, transfer = design.layers[k], exact[k].transfer
         resistance = np.asarray(sample[k].resistance, np.float64)
@@ -205,15 +200,15 @@ def _decks(design, codes, images, place, *, chip, sample, array, process, work):
                 resistance[:, cols.start : cols.stop],
                 layer.tile,
                 c,
-                array,
+                place.array,
                 access=access,
-                process=process,
+                process=place.process,
             )
             outputs = np.arange(cols.start // c, cols.stop // c)
             for start in range(0, len(wanted), IMAGES_A_DECK):
                 some = slice(start, start + IMAGES_A_DECK)
                 patterns, image, slot = slot_patterns(pairs[some])
-                deck = place / f"layer_{k}_columns_{q:02d}_from_{start:05d}.cir"
+                name = f"layer_{k}_columns_{q:02d}_from_{start:05d}.cir"
                 text = static_deck(
                     [*shared, *netlist],
                     patterns,
@@ -224,7 +219,7 @@ def _decks(design, codes, images, place, *, chip, sample, array, process, work):
                     swing=access.swing if access else (1.0, 1.0),
                     options=TRANSISTOR_OPTIONS if access else OPTIONS,
                 )
-                write_whole(deck, text)
+                deck = place.write(f"chip_{chip:04d}/{name}", text)
                 part = StaticPart(
                     chip=chip,
                     layer=k,
@@ -255,7 +250,7 @@ def _column_runs(layer: LayerDesign) -> tuple[range, ...]:
     return grid.col_runs
 
 
-def _metrics(design, parts, rows, array, images, chips) -> dict[str, Any]:
+def _metrics(design, manifest, parts, rows) -> dict[str, Any]:
     shares = [part.errors(row) for part, row in zip(parts, rows, strict=True)]
     layers = []
     for k, layer in enumerate(design.layers):
@@ -274,16 +269,16 @@ def _metrics(design, parts, rows, array, images, chips) -> dict[str, Any]:
             }
         )
     worst = max(layer["error_max"] for layer in layers)
-    kind, bar = BARS[array]
+    kind, bar = BARS[manifest["array"]]
     total = sum(layer["n_voltages"] for layer in layers)
     square = sum(x["error_rms"] ** 2 * x["n_voltages"] for x in layers) / total
     errors = {"error_max": worst, "error_rms": float(np.sqrt(square))}
     return {
         "tier": "static",
-        "array": array,
-        "n_images": len(images),
-        "n_chips": len(chips),
-        "n_cells": design.network.n_cells,
+        "array": manifest["array"],
+        "n_images": len(manifest["images"]),
+        "n_chips": len(manifest["chips"]),
+        "n_cells": manifest["n_cells"],
         "n_patterns": sum(layer["n_patterns"] for layer in layers),
         "n_voltages": total,
         **errors,
@@ -295,5 +290,5 @@ def _metrics(design, parts, rows, array, images, chips) -> dict[str, Any]:
         "simulator": rows[0]["simulator"],
         "solver": rows[0]["solver"],
         "retries": count_retries(rows),
-        "ideal": [*IDEAL, *IDEAL_CELLS[array]],
+        "ideal": manifest["ideal"],
     }

@@ -181,7 +181,8 @@ def test_layers_are_verified_by_one_command(tmp_path, capsys):
     assert found["energy_by_block_j"]["array"] == pytest.approx(array, rel=1e-6)
     manifest = json.loads((out / "decks" / "manifest.json").read_text())
     assert manifest["n_mosfets"] == found["n_mosfets"] > 0
-    assert "energy an image" in capsys.readouterr().out
+    assert "energy_j" not in found  # no layer waits for the other: no image's energy
+    assert "energy of the arrays, an image" in capsys.readouterr().out
 
 
 @pytest.mark.ngspice
