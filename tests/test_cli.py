@@ -183,7 +183,8 @@ def test_a_path_with_a_control_character_is_told(tmp_path, capsys, character):
 
 
 def test_a_missing_file_is_told(capsys):
-    assert "no configuration /x.toml" in refused(capsys, "train", "--config", "/x.toml")
+    told = refused(capsys, "train", "--config", "/x.toml")
+    assert "no configuration '/x.toml'" in told
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ shares of phases are of its own clock.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -30,7 +31,9 @@ from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.runner import run_deck
 from rram_jax.run_folder import check_writable, write_json
 
-CASES = {
+ArrayName = Literal["multiport", "shunted", "cells", "1t1r"]
+
+CASES: dict[str, tuple[ArrayName, str]] = {
     "multiport": ("multiport", ""),
     "shunted": ("shunted", ""),
     "multiport, abstol=1e-10 vntol=1e-5": ("multiport", "abstol=1e-10 vntol=1e-5"),
