@@ -181,7 +181,7 @@ def judge_chips(
     chips: Sequence[int],
     found: Sequence[Integer[np.ndarray, "chips images _"]],
 ) -> tuple[list[dict[str, Any]], list[list[LayerComparison]]]:
-    """Rows and comparisons of a tier that goes layer by layer, chips then images.
+    """Rows and comparisons of a tier with neurons, chips then images.
 
     Args:
         design: The network's circuit.

@@ -13,14 +13,11 @@ from rram_jax.chip.program import sample_chip
 from rram_jax.neuron.cmos import Process
 from rram_jax.ngspice.compare import (
     LayerComparison,
-    compare_layers,
-    end_to_end,
     exact_chip,
+    judge_chips,
     judgement,
-    last_to_cross,
 )
 from rram_jax.ngspice.cost import energy_per_mac, layer_instants
-from rram_jax.ngspice.decode import DeckAnswer
 from rram_jax.ngspice.export import export
 from rram_jax.ngspice.job import (
     DeckJob,
@@ -133,34 +130,23 @@ def read_row(job: DeckJob, ngspice: NgspiceInfo) -> dict[str, Any] | None:
     return asdict(row)
 
 
-def answer_of(row: dict[str, Any]) -> DeckAnswer:
-    """What the deck of a row answered."""
-    names = DeckAnswer.__dataclass_fields__
-    return DeckAnswer(**{name: row[name] for name in names})
-
-
 def _judge(design, codes, labels, rows, manifest) -> Verification:
     digests = ("network_sha256", "neuron_card_sha256", "transistors_sha256")
-    comparisons = []
-    for chip in manifest["chips"]:
-        sample = sample_chip(
-            manifest["seed"], chip, design, mismatch=manifest["mismatch"]
+    chips, images = manifest["chips"], manifest["images"]
+    exact = [
+        exact_chip(
+            design,
+            sample_chip(manifest["seed"], n, design, mismatch=manifest["mismatch"]),
         )
-        exact = exact_chip(design, sample)
-        of_chip = [row for row in rows if row["chip"] == chip]
-        alone = end_to_end(design, exact, codes[[row["image"] for row in of_chip]])
-        for row, counts in zip(of_chip, alone, strict=True):
-            answer = answer_of(row)
-            layers = [*answer.codes, answer.counts]
-            compared = compare_layers(design, exact, codes[row["image"]], layers)
-            comparisons.append(compared)
-            row |= {
-                "label": int(labels[row["image"]]),
-                "winner_spice": list(last_to_cross(np.asarray(answer.counts))),
-                "winner_surrogate": list(last_to_cross(counts)),
-                "counts_surrogate_end_to_end": counts.tolist(),
-                **{name: manifest[name] for name in digests},
-            }
+        for n in chips
+    ]
+    layers = zip(*([*row["codes"], row["counts"]] for row in rows), strict=True)
+    found = [np.reshape(layer, (len(chips), len(images), -1)) for layer in layers]
+    judged, comparisons = judge_chips(
+        design, exact, codes, labels, images, chips, found
+    )
+    told = {name: manifest[name] for name in digests}
+    rows = [row | answer | told for row, answer in zip(rows, judged, strict=True)]
     blocks = rows[0]["energy_j"].keys()
     by_block = {b: float(np.mean([r["energy_j"][b] for r in rows])) for b in blocks}
     regulator_j = float(np.mean([r["regulator_j"] for r in rows]))
