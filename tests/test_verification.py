@@ -6,7 +6,7 @@ import dataclasses
 import jax
 import pytest
 
-from experiments.verification import array, cells, record
+from experiments.verification import array, cells, forms, record
 from experiments.verification.__main__ import HERE
 from experiments.verification.left import nothing_checks, whole_checks
 from experiments.verification.neuron import small_steps
@@ -19,7 +19,6 @@ CHEAP = (
     array.drop_on_tiles,
     array.drop_map,
     array.curve_by_hand,
-    cells.spread_in_the_deck,
     small_steps,
 )
 
@@ -32,6 +31,31 @@ def test_a_check_passes_and_sees_its_effect(make):
     assert check.passed
     if check.size is not None:
         assert check.size > 4 * check.bar  # without the effect it would fail
+    assert_committed(check)
+
+
+def assert_committed(check: Check):
+    """The committed table has it as the code does."""
+    (row,) = (
+        row
+        for row in committed()
+        if (row.effect, row.against, row.case)
+        == (check.effect, check.against, check.case)
+    )
+    assert row.bar == (check.bar and pytest.approx(check.bar, rel=0.01))
+
+
+def test_shunts_pass_and_would_not_without(monkeypatch):
+    for check in forms.shunts():
+        assert check.passed
+        assert_committed(check)
+    exact = forms.multiport_resistors
+
+    def alone(*x):
+        return [p for p in exact(*x) if {p.a[0], p.b[0]} != {"r"}]
+
+    monkeypatch.setattr(forms, "shunted_resistors", alone)
+    assert not any(check.passed for check in forms.shunts())
 
 
 def test_exchanged_lines_would_be_seen(monkeypatch):
@@ -49,6 +73,27 @@ def test_a_wrong_sample_would_be_seen(monkeypatch):
 
 
 @pytest.mark.ngspice
+def test_cells_are_those_that_ngspice_holds(monkeypatch):
+    check = cells.spread_in_the_deck()
+    assert check.passed
+    assert_committed(check)
+    plain = cells.array_lines
+    monkeypatch.setattr(
+        cells, "array_lines", lambda r, *x, **y: plain(r[::-1], *x, **y)
+    )
+    assert not cells.spread_in_the_deck().passed
+
+
+@pytest.mark.ngspice
+def test_access_transistors_are_seen():
+    check = forms.access_in_ngspice()
+    assert_committed(check)
+    (row,) = (row for row in committed() if row.effect == check.effect)
+    assert check.error == pytest.approx(row.error, rel=0.1)
+    assert check.error > 1e-5  # transistors are no resistors
+
+
+@pytest.mark.ngspice
 def test_a_check_in_ngspice():
     with jax.enable_x64(True):
         check = array.drop_in_ngspice()
@@ -60,6 +105,11 @@ def test_a_check_in_ngspice():
 def test_the_committed_table_is_whole_and_within_its_bars():
     checks = committed()
     assert all(check.passed for check in checks)
+    for check in checks:
+        if check.size is not None and check.bar is None:
+            assert "not resolved" in check.case
+        elif check.size is not None:
+            assert check.size >= 3.99 * check.bar, check.effect  # or it shows nothing
     told = " ".join(check.effect for check in checks)
     for effect in (
         *("IR drop", "curvature", "spread", "telegraph noise", "offset", "gain"),

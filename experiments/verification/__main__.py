@@ -15,6 +15,7 @@ from rich.console import Console
 
 from experiments.verification.array import array_checks
 from experiments.verification.cells import cell_checks
+from experiments.verification.forms import form_checks
 from experiments.verification.left import nothing_checks, whole_checks
 from experiments.verification.neuron import neuron_checks
 from experiments.verification.record import COLUMNS, Check, markdown
@@ -39,6 +40,7 @@ def main(asked: Verify) -> list[Check]:
     checks = []
     for group in (
         array_checks,
+        form_checks,
         cell_checks,
         neuron_checks,
         whole_checks,

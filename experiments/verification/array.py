@@ -58,6 +58,15 @@ def cells(rows: int, cols: int, seed: int = 3) -> np.ndarray:
     return 1 / (median * np.exp(0.3 * rng.standard_normal((rows, cols))))
 
 
+def layer_cells() -> tuple[np.ndarray, np.ndarray]:
+    """[S] Cells of a layer of 72 inputs and 32 columns: nominal, and as drawn."""
+    rng = np.random.default_rng(5)
+    lrs = rng.random((144, 32)) < 0.5
+    lrs[1::2] = ~lrs[::2]
+    nominal = np.where(lrs, 1 / 4.5e3, 1 / 45e3)
+    return nominal, nominal * np.exp(-0.3 * rng.standard_normal(lrs.shape))
+
+
 def drop_by_hand() -> Check:
     """Two rows, one column: a divider of two branches."""
     u, g = np.array([0.2, -0.13]), cells(2, 1)
@@ -174,17 +183,12 @@ def drop_in_ngspice() -> Check:
 
 def drop_map() -> Check:
     """What training and `evaluate --circuit map` have in place of the exact solve."""
-    tile = TileConfig()
-    rng = np.random.default_rng(5)
-    lrs = rng.random((144, 32)) < 0.5
-    lrs[1::2] = ~lrs[::2]
-    nominal = np.where(lrs, 1 / 4.5e3, 1 / 45e3)
-    sampled = nominal * np.exp(-0.3 * rng.standard_normal(lrs.shape))
+    tile, (nominal, sampled) = TileConfig(), layer_cells()
     exact = np.asarray(layer_transfer(sampled, tile))
     mapped = mapped_transfer(
         jnp.asarray(sampled), attenuation_map(jnp.asarray(nominal), tile)
     )
-    driven = rng.random((200, 72)) < 0.4
+    driven = np.random.default_rng(7).random((200, 72)) < 0.4
 
     def volts(transfer):
         return V_READ * driven @ (transfer[::2] - transfer[1::2])

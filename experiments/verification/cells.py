@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.verification.array import TILE, cells
+from experiments.verification.network import tiny_design
 from experiments.verification.record import Check
+from rram_jax.chip.program import sample_chip
 from rram_jax.device.card import load_card
 from rram_jax.device.rtn import frozen_rtn, sample_traps
 from rram_jax.device.variability import sample_resistance
@@ -17,6 +18,7 @@ from rram_jax.neuron.cmos import default_process
 from rram_jax.neuron.config import NeuronConfig
 from rram_jax.neuron.mismatch import draw_mismatch
 from rram_jax.ngspice.array import array_lines
+from rram_jax.ngspice.runner import run_deck
 from rram_jax.ngspice.static import static_deck
 
 N = 200_000
@@ -63,31 +65,43 @@ def spread_of_samples() -> Iterator[Check]:
 
 
 def spread_in_the_deck() -> Check:
-    """Every cell of a deck, read back, against the sample that it was written from."""
-    resistance = 1 / cells(20, 4)
+    """Every cell as ngspice holds it against the chip that its deck is written from."""
+    design = tiny_design()
+    layer, device = design.layers[0], design.device
+    resistance = np.asarray(sample_chip(0, 0, design)[0].resistance, np.float64)
+    lines = array_lines(
+        resistance, layer.tile, 1, "cells", access=None, process=default_process()
+    )
     deck = static_deck(
-        array_lines(
-            resistance, TILE, 2, "cells", access=None, process=default_process()
-        ),
-        np.ones((1, 10), bool),
-        2,
-        r_driver=(16.0, 23.0),
+        lines,
+        np.ones((1, len(resistance) // 2), bool),
+        layer.layer.n_outputs,
+        r_driver=(layer.tile.r_driver_pos, layer.tile.r_driver_neg),
         v_cm=0.4,
         v_read=0.2,
     )
+    names = {}
+    for line in lines:
+        name, a, b, _ = line.split()
+        if (a[0], b[0]) == ("w", "b"):
+            row, col = map(int, a[1:].split("_"))
+            names[row, col] = f"@{name.lower()}[resistance]"
+    saved = f".save {' '.join(names.values())}\n.op\n.end\n"
+    # The raw file calls what is saved so a voltage: ohms are no volts too many.
+    data = run_deck(deck[: deck.index(".save")] + saved, v_max=1e9).data
     found = np.full(resistance.shape, np.nan)
-    for line in deck.splitlines():
-        name, *rest = line.split()
-        if name[0] == "R" and rest[0][0] == "w" and rest[1][0] == "b":
-            row, col = map(int, rest[0][1:].split("_"))
-            found[row, col] = float(rest[2])
+    for place, name in names.items():
+        found[place] = data[f"v({name})"][0]
+    median = np.where(np.asarray(layer.is_lrs), device.r_lrs, device.r_hrs)
     return Check(
         effect="spread of cells",
         model="a log-normal draw a cell",
-        against="resistors of an ngspice deck, read back",
-        case="20 x 4 cells, one by one (eight digits are written)",
+        against="ngspice: the resistance that it holds of every cell in an .op",
+        case="16 x 4 cells of a sampled chip, two tiles (eight digits are written);"
+        " size: off the median",
         error=float(np.abs(found / resistance - 1).max()),
         unit="-",
+        size=float(np.abs(resistance / median - 1).max()),
         bar=5e-8,
     )
 

@@ -43,10 +43,9 @@ NOTHING = (
         "listed by size by `rram-jax neuron characterise`, not modelled",
     ),
     (
-        "curvature and access transistors in a network",
+        "curvature of filaments in a network",
         "none: a cell is its read resistance",
-        "none in the decks either; the common mode of access transistors is held to a"
-        " quarter of a code by tests/ngspice/test_effects.py on one column",
+        "none in the decks either: the RRAM of a cell is a resistor in all of them",
     ),
     (
         "capacitance of wires",

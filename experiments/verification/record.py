@@ -41,6 +41,14 @@ class Check:
         return self.bar is None or (self.error is not None and self.error <= self.bar)
 
 
+def resolving(bar: float, size: float) -> float:
+    """A bar, or a quarter of the effect's size where that is less.
+
+    So a check fails if the effect is left out.
+    """
+    return min(bar, size / 4)
+
+
 COLUMNS = tuple(field.name for field in fields(Check))
 
 HEADINGS = (

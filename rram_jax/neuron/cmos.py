@@ -201,6 +201,13 @@ class Process:
                 f" {card.temperature_high:g} degrees Celsius; got"
                 f" {self.temperature:g}."
             )
+        if self.netlist:
+            self.netlist.check_sizes(card.w_min, card.l_min)
+
+    @property
+    def ideal(self) -> tuple[str, ...]:
+        """What decks must name as ideal in its own circuits."""
+        return self.netlist.ideal if self.netlist else ()
 
 
 _PACKAGED = resources.files("rram_jax.neuron") / "cmos_cards"

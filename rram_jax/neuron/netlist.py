@@ -1,7 +1,8 @@
 """A user's own circuits in the neuron: which of our subcircuits they stand in for."""
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rram_jax.errors import InputError
@@ -48,6 +49,29 @@ SIZES: Mapping[str, tuple[str, ...]] = {
 HOLD = "hold"
 """Inner node of a gm cell that keeps the auto-zero's correction: the testbench measures
 its noise there."""
+
+
+_SCALES = {
+    **{"t": 1e12, "g": 1e9, "meg": 1e6, "k": 1e3, "mil": 25.4e-6, "m": 1e-3},
+    **{"u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18},
+}
+_NUMBER = re.compile(
+    rf"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)({'|'.join(_SCALES)})?[a-z]*"
+)
+_SIZE = re.compile(r"\b([wl])=(\S+)")
+
+OWN_MODELS = ("transistor models of the neuron netlist are the user's own",)
+"""What is ideal in a deck then: no process stands behind them."""
+
+
+def spice_number(text: str) -> float | None:
+    """A literal number as ngspice reads it, in lower case; None for anything else.
+
+    It may stand in braces: `1.5u`, `2meg`, `{-1k}`, and `1kohm`, as ngspice takes
+    letters behind a scale for a unit.
+    """
+    number = _NUMBER.fullmatch(text.removeprefix("{").removesuffix("}"))
+    return float(number[1]) * _SCALES.get(number[2], 1.0) if number else None
 
 
 def block_of(kind: str) -> str:
@@ -144,6 +168,39 @@ class NeuronNetlist:
 
     helpers: str = ""
     """Subcircuits that they call."""
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """Of all subcircuits, in lower case."""
+        for cell in self.cells.values():
+            yield from cell.lines
+        yield from self.helpers.splitlines()
+
+    @property
+    def ideal(self) -> tuple[str, ...]:
+        """What decks with these circuits must name as ideal."""
+        own = any(re.match(r"\.model \S+ [np]mos\b", line) for line in self.lines)
+        return OWN_MODELS if own else ()
+
+    def check_sizes(self, w_min: float, l_min: float):
+        """Check its transistors' widths and lengths where they are literal numbers.
+
+        Args:
+            w_min: [m] Smallest width of the process.
+            l_min: [m] Smallest length.
+
+        Raises:
+            InputError: A transistor is smaller than the process can make it.
+        """
+        for line in self.lines:
+            for name, text in _SIZE.findall(line) if line[0] == "m" else ():
+                size, least = spice_number(text), {"w": w_min, "l": l_min}[name]
+                if size is not None and size < least * (1 - 1e-9):
+                    raise InputError(
+                        f"Neuron netlist {self.name!r} has a transistor `{line[:40]}`"
+                        f" with {name}={text[:20]}, and the CMOS card's smallest is"
+                        f" {1e6 * least:g} um: make it larger."
+                    )
 
     @property
     def sha256(self) -> str:

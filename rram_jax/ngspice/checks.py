@@ -43,6 +43,9 @@ _INCLUDE = re.compile(
 _LIBRARY = frozenset(
     ".model .param .params .func .if .elseif .else .endif .opt .option .options".split()
 )
+_AMMETER = re.compile(
+    r"v\S*\s+\S+\s+\S+(\s+dc)?(\s*[\s=]\s*[+-]?0*\.?0*(e[+-]?\d+)?v?)?", re.IGNORECASE
+)
 
 # Completed gmin or source stepping is none of these: whole networks need it.
 _NO_CONVERGENCE = re.compile(
@@ -116,7 +119,7 @@ def refuse_all_but_models(text: str, origin: str) -> None:
     Raises:
         InputError: It runs commands, or holds an analysis, an include that was not
             resolved, or an element outside a subcircuit: it is no library, whatever
-            else it is.
+            else it is. Or a subcircuit holds a source that is no ammeter.
     """
     refuse_commands(text)
     depth = 0
@@ -131,6 +134,12 @@ def refuse_all_but_models(text: str, origin: str) -> None:
                 f"{origin} is no library of models, for it holds `{card[:60]}`: give a"
                 " file of .model, .param and .subckt cards, elements within"
                 " subcircuits only."
+            )
+        elif word[0] == "i" or (word[0] == "v" and not _AMMETER.fullmatch(card)):
+            raise InputError(
+                f"{origin} has a source within a subcircuit, `{card[:60]}`: a"
+                " transistor delivers no power of its own, so leave voltage sources of"
+                " 0 V there, which measure currents, and no other."
             )
 
 

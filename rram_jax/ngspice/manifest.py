@@ -37,7 +37,7 @@ class DeckFolder:
     images: tuple[int, ...]
     ideal: tuple[str, ...]
     """What no transistor, capacitor or resistor stands for, beside what
-    `array.IDEAL_CELLS` says."""
+    `array.IDEAL_CELLS` and `Process.ideal` say."""
 
     sha256: dict[str, str] = field(default_factory=dict)
     """Of every file that was written."""
@@ -102,7 +102,7 @@ class DeckFolder:
             "programming": asdict(design.programming),
             **self.programmed,
             **sizes,
-            "ideal": [*self.ideal, *IDEAL_CELLS[self.array]],
+            "ideal": [*self.ideal, *IDEAL_CELLS[self.array], *self.process.ideal],
             "sha256": self.sha256,
         }
         write_whole(self.path / "manifest.json", json.dumps(manifest, indent=1))

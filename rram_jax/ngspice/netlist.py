@@ -23,9 +23,12 @@ for."""
 
 _COMMENT = ("*", "#", "$")
 _TRAILING = re.compile(r"[\s,]\$|;")
-# A resistor, capacitor or inductor whose value follows a voltage or current: ngspice
-# makes a behavioural source of it.
-_FOLLOWS = re.compile(r"[rcl].*[^\w.][vi]\s*\(")
+# A resistor, capacitor or inductor whose value follows a voltage, a current, the time,
+# the temperature or the frequency: ngspice makes a behavioural source of it. Nodes may
+# have these names, so name and nodes stand ahead.
+_FOLLOWS = re.compile(
+    r"[rcl][^\s,]*([\s,]+[^\s,]+){2}.*[^\w.]([vi]\s*\(|(time|temper|hertz)\b)"
+)
 
 
 def cards(text: str) -> list[str]:
@@ -51,7 +54,8 @@ def count_elements(text: str) -> Counter:
     """Number of elements by first letter, subcircuits expanded.
 
     A parameter `k` means so many parallel copies, as `ngspice.drivers` writes them. A
-    passive element whose value follows a voltage or current counts as a `b`.
+    passive element whose value follows a voltage or current, or the words `time`,
+    `temper` or `hertz`, counts as a `b`.
 
     Args:
         text: A whole deck, its title in the first line; subcircuits in any order.

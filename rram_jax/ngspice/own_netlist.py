@@ -20,6 +20,7 @@ from rram_jax.neuron.netlist import (
     OwnCell,
     block_of,
     shift_names,
+    spice_number,
 )
 from rram_jax.ngspice.checks import refuse_commands, refuse_unknown_options
 from rram_jax.toml_file import read_record
@@ -43,6 +44,12 @@ RESERVED = frozenset("hertz temp temper time".split())
 
 MODELS = frozenset("nmos pmos r res c cap".split())
 """Kinds of model that the allowed devices can have."""
+
+ABOVE_0 = frozenset(
+    "c cap capacitance cj cjsw l m r res resistance rsh scale w".split()
+)
+"""Settings of devices, and of models of resistors and capacitors, that are above 0: a
+negative resistor is gain for nothing."""
 
 _COMMENT = re.compile(r"\s\$\s.*|;.*|//.*")
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[a-z]*"
@@ -211,6 +218,8 @@ def _add(body: _Body, line: _Line, first: str, words: list[str]) -> None:
         if len(plain) != 2 or plain[1] not in MODELS or not _NAME.fullmatch(plain[0]):
             line.refuse(f"is no `.model NAME KIND`, KIND one of {', '.join(MODELS)}")
         settings, written = _settings(line, words, body), [first, *plain]
+        if plain[1] not in ("nmos", "pmos"):
+            _check_above_0(line, settings)
     else:
         settings, written = _device(body, line, first, words, plain)
     body.lines.append(" ".join([*written, *(f"{k}={v}" for k, v in settings.items())]))
@@ -241,7 +250,20 @@ def _device(
         rest = [f"own_{rest[0]}"]
     elif kind in "rc":
         rest = [x if _NAME.fullmatch(x) else _value(line, x, body) for x in rest]
+    if kind != "x":
+        _check_above_0(line, settings, rest)
     return settings, [first, *nodes, *rest]
+
+
+def _check_above_0(
+    line: _Line, settings: Mapping[str, str], values: Iterable[str] = ()
+):
+    """Refuse literal sizes that no part has; what an expression gives is not known."""
+    sizes = [value for name, value in settings.items() if name in ABOVE_0]
+    for value in (*values, *sizes):
+        number = spice_number(value)
+        if number is not None and not number > 0:
+            line.refuse(f"has a value of {value[:20]}, and a part's is above 0")
 
 
 def _settings(line: _Line, words: list[str], body: _Body) -> dict[str, str]:

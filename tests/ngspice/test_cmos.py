@@ -107,6 +107,35 @@ def test_a_file_that_is_no_library_of_models_reaches_no_deck(tmp_path, text, tol
         assert is_one_sentence(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "within"),
+    [
+        ("I1 0 d 1m", False),
+        ("Isense d 0 0", False),
+        ("V1 d x 1.8", False),
+        ("V1 d x dc 1n", False),
+        ("v1 d x\n+ pwl(0 0 1n 1)", False),
+        ("V1 d x {0}", False),
+        ("V1 d x 0 ac 1", False),
+        ("V1 d x 0.5", False),
+        ("V1 d x", True),
+        ("V1 d x 0", True),
+        ("Vsense d x DC 0.0V", True),
+        ("V1 d x dc=0e0", True),
+    ],
+)
+def test_a_model_s_subcircuit_delivers_no_power(tmp_path, line, within):
+    text = f".subckt nfet d g s b\nM1 d g s b nch\n{line}\n.ends\n"
+    (tmp_path / "m.lib").write_text(text)
+    process = changed(include=str(tmp_path / "m.lib"), corners={"tt": Corner()})
+    if within:
+        assert text.strip() in model_lines(process)
+        return
+    with pytest.raises(InputError, match="has a source within a subcircuit") as caught:
+        model_lines(process)
+    assert is_one_sentence(caught.value)
+
+
 def test_files_within_a_library_are_models_too(tmp_path):
     """Whatever file of the machine a card's library names, its text goes nowhere."""
     (tmp_path / "m.lib").write_text(".include /etc/passwd\n")

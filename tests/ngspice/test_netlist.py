@@ -26,6 +26,7 @@ from rram_jax.ngspice.netlist import (
     count_elements,
     refuse_free_elements,
 )
+from rram_jax.ngspice.own_netlist import load_netlist
 from tests.helpers import is_one_sentence
 from tests.ngspice.networks import CODES, random_design
 
@@ -70,6 +71,8 @@ def test_counts_expand_subcircuits():
         ("R1 a 0 r='1k * (1 + v(b))'\nC1 a 0 c={i(v1)}", {"b": 2}),
         ("L1 a 0 1n\n+ r = {V( b )}", {"b": 1}),
         ("Rv v vb 1k\nRi(1) a 0 1", {"r": 2}),
+        ("R1 a 0 {1k*(1+1e9*TIME)}\nC1 a,0 'temper*1p'\nL1 a 0 hertz", {"b": 3}),
+        ("R1 time 0 1k\nR2 a temper 1k\nC1 a x.time 1p\nRtime a 0 1", {"r": 3, "c": 1}),
     ],
 )
 def test_counts_of_what_a_netlist_may_hold(lines, counted):
@@ -146,7 +149,7 @@ def stop(*_, **__):
     raise Written
 
 
-@pytest.mark.parametrize("form", ARRAYS)
+@pytest.mark.parametrize("form", verify_static.BARS)
 def test_bit_lines_at_rest_hold_no_source_but_their_stimuli(
     design, tmp_path, monkeypatch, form
 ):
@@ -155,14 +158,16 @@ def test_bit_lines_at_rest_hold_no_source_but_their_stimuli(
         verify_static.verify_static(design, CODES, [0, 1], tmp_path, array=form)
     found = walk(tmp_path)
     assert len(found) == 4  # two layers of two columns of tiles
+    access = form == "1t1r"
     for counts in found:
-        assert set(counts) == {"v", "b", "r"}
+        assert set(counts) == {"v", "b", "r", *("m" if access else "")}
     stimulus = re.compile(r"Bd\d+ (d\d+|r\d+_0) 0 V=(pwl\(v\(idx\),[-\d.,e]+\)|[\d.]+)")
     for path in tmp_path.rglob("*.cir"):
         lines = [x for x in cards(path.read_text()) if x[0] in "Bb"]
         assert len(lines) == count_elements(path.read_text())["b"]
         assert all(stimulus.fullmatch(line) for line in lines)
-        assert count_elements(path.read_text())["v"] == 1  # the index that is swept
+        # the index that is swept, and word lines
+        assert count_elements(path.read_text())["v"] == 1 + access
 
 
 def test_columns(design, tmp_path, monkeypatch):
@@ -259,6 +264,25 @@ def test_models_that_cost_nothing_are_refused_before_a_deck_is_written(
             call()
         assert is_one_sentence(caught.value)
         assert not [p for p in out.rglob("*") if p.is_file()]
+
+
+def test_a_deck_names_transistor_models_that_are_the_user_s_own(design, tmp_path):
+    text = """.subckt mine inp inn clk rs q qb vdd
+M1 q inp inn 0 nch w=1u l=0.15u
+.ends
+"""
+    told = ["transistor models of the neuron netlist are the user's own"]
+    for k, more in enumerate(("", ".model own nmos level=1\n")):
+        path = tmp_path / f"{k}"
+        path.mkdir()
+        (path / "own.cir").write_text(text.replace(".ends", f"{more}.ends"))
+        (path / "own.toml").write_text(
+            'name = "own"\nsource = ""\nfile = "own.cir"\n[cells]\nlatch = "mine"\n'
+        )
+        netlist = load_netlist(path / "own.toml")
+        process = dataclasses.replace(default_process(), netlist=netlist)
+        manifest, _ = export.export(path / "o", design, CODES, [0], process=process)
+        assert manifest["ideal"][-1:] == told if more else told[0] not in str(manifest)
 
 
 def test_the_same_models_without_it_pass(design, tmp_path):

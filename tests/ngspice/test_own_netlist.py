@@ -12,10 +12,11 @@ from rram_jax.neuron.calibrate import fit_crossings, judge
 from rram_jax.neuron.card import load_neuron_card
 from rram_jax.neuron.cmos import default_process
 from rram_jax.neuron.config import SLOTS, NeuronConfig
-from rram_jax.neuron.netlist import PINS, NetlistFile
+from rram_jax.neuron.netlist import PINS, NetlistFile, spice_number
 from rram_jax.ngspice.characterise import measured_point
 from rram_jax.ngspice.cmos import with_instances
 from rram_jax.ngspice.deck import network_deck
+from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.measure import measure_point
 from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
 from rram_jax.ngspice.neuron import comparator, gm_cell, latch, neuron_instance
@@ -64,7 +65,7 @@ def loaded(folder, text, cells=(("latch", "mine"),)):
         (".control\nshell touch here\n.endc", "runs commands"),
         (".include '`touch here`'", "reaches outside its folder"),
         (".include ../models.lib", "reaches outside its folder"),
-        (".include models.lib", "is not allowed"),
+        (".include models.lib", "reaches outside its folder"),
         (".lib /etc/passwd", "reaches outside its folder"),
         (".option klu_=1", "is no option"),
         (".option reltol=1", "is not allowed"),
@@ -80,6 +81,15 @@ def loaded(folder, text, cells=(("latch", "mine"),)):
         (".param v=1\nR1 q 0 r={1k*v(inp)}", "asks for 'v'"),
         (".param time=1", "keeps for itself"),
         ("C1 q 0 c='1p;'", "where a number"),
+        ("R1 q 0 -1k", "value of -1k, and a part's is above 0"),
+        ("R1 q 0 {-1meg}", "above 0"),
+        ("R1 q 0 0", "above 0"),
+        ("R1 q 0 r=-1e3ohm", "above 0"),
+        ("R1 q 0 1k m=-1", "above 0"),
+        ("C1 q 0 -1p", "above 0"),
+        ("C1 q 0 c=0.0f", "above 0"),
+        (".model rneg r (rsh=-50)", "above 0"),
+        ("M1 q inp 0 0 nch w=-1u", "above 0"),
         ("R1 q 0 `id`", "belongs"),
         ('.model sw file "x"', "KIND one of"),
         (".model x sw ron=1", "KIND one of"),
@@ -124,6 +134,42 @@ def test_a_netlist_that_is_no_neuron(tmp_path, text, told):
         load_netlist(path)
     assert told in str(caught.value)
     assert is_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ("w=1u l=0.149u", "l=0.149u, and the CMOS card's smallest is 0.15 um"),
+        ("w=1n l=1u", "w=1n, and the CMOS card's smallest is"),
+        ("w={0.01u} l=1u", "w={0.01u}, and"),
+    ],
+)
+@pytest.mark.parametrize("cell", ["mine", "helper"])
+def test_a_transistor_is_no_smaller_than_the_process_makes_it(
+    tmp_path, size, told, cell
+):
+    small = LATCH.replace("w=1u l=0.15u", size)
+    if cell == "helper":
+        small = small.replace("mine", "helper") + LATCH.replace(
+            ".ends", "X1 inp inn clk rs q qb vdd helper\n.ends"
+        )
+    with pytest.raises(InputError) as caught:
+        loaded(tmp_path, small)
+    assert told in str(caught.value)
+    assert is_one_sentence(caught.value)
+    loaded(
+        tmp_path,
+        small.replace(size, "w={w_of*1n} l=150n").replace("vdd\n", "vdd w_of=1\n"),
+    )
+
+
+def test_numbers_are_read_as_ngspice_reads_them():
+    for text, value in {
+        **{"1.5u": 1.5e-6, "2meg": 2e6, "1mil": 25.4e-6, "3m": 3e-3, "1e-3k": 1.0},
+        **{"1kohm": 1e3, "{-1k}": -1e3, "5": 5.0, "80f": 80e-15, ".1a": 1e-19},
+    }.items():
+        assert spice_number(text) == pytest.approx(value)
+    assert [spice_number(x) for x in ("w", "{2*w}", "{1-2}", "u1")] == [None] * 4
 
 
 def test_subcircuits_of_subcircuits_do_not_multiply(tmp_path):
@@ -225,7 +271,10 @@ def test_a_layer_tells_its_sizes_and_decks_hold_no_forbidden_element():
         assert f" reset_scale={layer.neuron.reset_scale:.6g} " in head
     ours = network_deck(design, chip, "multiport")
     counts, plain = (
-        count_elements(x.body + "\n" + x.image(CODES[0].tolist())) for x in (deck, ours)
+        count_elements(
+            x.image(CODES[0].tolist()).replace(f".include {BODY_NAME}", x.body)
+        )
+        for x in (deck, ours)
     )
     n_neurons = sum(layer.layer.n_outputs for layer in design.layers)
     assert counts["m"] == plain["m"] + n_neurons  # one cascode each
