@@ -26,7 +26,7 @@ from rram_jax.ngspice.runner import run_deck
 OPTIONS = ".option reltol=1e-6 vntol=1e-10 abstol=1e-15"
 """Bit lines move by a millionth of a volt where a code hangs on it."""
 
-TRANSISTOR_OPTIONS = ".option reltol=1e-6 vntol=1e-8 abstol=1e-12"
+TRANSISTOR_OPTIONS = ".option reltol=1e-6 vntol=1e-7 abstol=1e-11"
 """BSIM4 has no operating point within tighter ones."""
 
 
