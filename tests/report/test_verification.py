@@ -1,10 +1,14 @@
 import csv
+import dataclasses
 import json
+from typing import get_args
 
 import pytest
 
 from rram_jax.cli import main
+from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.report import names_of
+from rram_jax.commands.verify import TIERS
 from rram_jax.errors import InputError
 from rram_jax.report.answer import answer_sheet, model_sentence
 from rram_jax.report.cost import block_sheet, mac_sheet, time_sheet
@@ -41,7 +45,8 @@ def records(sheet):
 def test_each_tier_is_read_as_what_it_shows(runs):
     assert isinstance(runs["whole"], VerifiedRun)
     assert type(runs["neurons"]) is CodedRun
-    assert set(READERS) == {"static", "column", "layer", "full"}
+    (tier,) = (f for f in dataclasses.fields(VerifyCommand) if f.name == "tier")
+    assert set(READERS) == set(TIERS) == set(get_args(tier.type))
 
 
 def test_answers_are_counted_on_both_sides(runs):
