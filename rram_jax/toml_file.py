@@ -33,6 +33,19 @@ def check_name(name: str, what: str) -> None:
         )
 
 
+def check_file_name(path: str, what: str) -> None:
+    """Check the path of a file that a card names.
+
+    Raises:
+        InputError: It has over 1000 characters, or some that cannot be printed.
+    """
+    if len(path) > 1000 or not path.isprintable():
+        raise InputError(
+            f"The path of a {what} has up to 1000 printable characters; got"
+            f" {path[:80]!r}."
+        )
+
+
 def packaged_names(folder: Traversable) -> list[str]:
     """Names of the records in a folder of the package, sorted."""
     return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))

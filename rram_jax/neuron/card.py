@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,7 +19,7 @@ from rram_jax.neuron.law import Law, OperatingPoint, evaluate, operating_point
 from rram_jax.neuron.model import NeuronParams
 from rram_jax.neuron.technology import TECHNOLOGY, Technology
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
-from rram_jax.toml_file import check_name, load_record, packaged_names
+from rram_jax.toml_file import check_file_name, check_name, load_record, packaged_names
 from rram_jax.types import Array, Float
 
 EDGE_POWER = -0.55
@@ -68,6 +69,14 @@ class Conditions:
 
     netlist_sha256: str = ""
     """Digest of their text (`NeuronNetlist.sha256`)."""
+
+    def __post_init__(self):
+        check_file_name(self.netlist, "neuron netlist")
+        if not re.fullmatch(r"([0-9a-f]{64})?", self.netlist_sha256):
+            raise InputError(
+                "A neuron card's netlist_sha256 is 64 hexadecimal digits, or empty"
+                f" without own circuits; got {self.netlist_sha256[:80]!r}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rram_jax.errors import InputError
 from rram_jax.neuron.sizing import C_COUNTER
 from rram_jax.neuron.transistors import MISMATCHED, MISMATCHED_ASYNCHRONOUS
-from rram_jax.toml_file import check_name
+from rram_jax.toml_file import check_file_name, check_name
 
 _GM_AFTER_OUT = "vpre az azb rs rsb vbp vbn vcn vcp vdd"
 
@@ -168,6 +168,9 @@ class NeuronNetlist:
 
     helpers: str = ""
     """Subcircuits that they call."""
+
+    def __post_init__(self):
+        check_file_name(self.path, "neuron netlist")  # cards will hold it
 
     @property
     def lines(self) -> Iterator[str]:

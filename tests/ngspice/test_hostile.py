@@ -18,6 +18,7 @@ from rram_jax.errors import InputError
 from rram_jax.neuron.card import NeuronCard, load_neuron_card
 from rram_jax.neuron.cmos import CmosCard, Process, load_cmos_card
 from rram_jax.neuron.config import SLOTS, NeuronConfig
+from rram_jax.neuron.netlist import NeuronNetlist
 from rram_jax.ngspice.checks import refuse_commands
 from rram_jax.ngspice.netlist import cards
 from rram_jax.ngspice.testbench import column_deck
@@ -108,7 +109,14 @@ def test_texts_of_a_card_are_refused_or_never_written(read, kind, text):
     for path in paths:
         hostile = changed(record, path, text)
         free = path[-1] in FREE and kind is not CmosCard or path == ("source",)
+        if path[-1] == "netlist":  # of the machine that measured: only shown
+            free = len(text) <= 1000 and text.isprintable()
         assert is_refused(lambda h=hostile: read(load, h)) != free, path
+
+
+def test_a_netlist_s_path_that_no_card_can_hold_is_refused():
+    for path in ("x\n.control", "x" * 5000):
+        assert is_refused(lambda p=path: NeuronNetlist(name="x", path=p, cells={}))
 
 
 @pytest.mark.parametrize("text", TEXTS)
