@@ -23,6 +23,9 @@ for."""
 
 _COMMENT = ("*", "#", "$")
 _TRAILING = re.compile(r"[\s,]\$|;")
+# So many copies of one of our own drivers (`ngspice.drivers.input_buffer`). Whatever a
+# user's subcircuit means by a `k` of its own, it is there once.
+_COPIES = re.compile(r"\sk\s*=\s*([1-9]\d{0,8})(?!\S)")
 # A resistor, capacitor or inductor whose value follows a voltage, a current, the time,
 # the temperature or the frequency: ngspice makes a behavioural source of it. Nodes may
 # have these names, so name and nodes stand ahead.
@@ -53,9 +56,9 @@ def cards(text: str) -> list[str]:
 def count_elements(text: str) -> Counter:
     """Number of elements by first letter, subcircuits expanded.
 
-    A parameter `k` means so many parallel copies, as `ngspice.drivers` writes them. A
-    passive element whose value follows a voltage or current, or the words `time`,
-    `temper` or `hertz`, counts as a `b`.
+    A whole `k` of subcircuits `buf...` means so many parallel copies, as
+    `ngspice.drivers` writes them. A passive element whose value follows a voltage or
+    current, or the words `time`, `temper` or `hertz`, counts as a `b`.
 
     Args:
         text: A whole deck, its title in the first line; subcircuits in any order.
@@ -97,8 +100,9 @@ def count_elements(text: str) -> Counter:
         count = Counter()
         for line in lines:
             if line[0] == "x":
-                copies = re.search(r"\bk\s*=\s*(\d+)", line)
-                for letter, n in expanded(_called(line)).items():
+                name = _called(line)
+                copies = name.startswith("buf") and _COPIES.search(line)
+                for letter, n in expanded(name).items():
                     count[letter] += n * int(copies[1] if copies else 1)
             else:
                 count["b" if _FOLLOWS.match(line) else line[0]] += 1

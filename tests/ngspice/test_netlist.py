@@ -46,8 +46,8 @@ def design():
 
 
 def test_counts_expand_subcircuits():
-    text = "title\n.subckt a x\nR1 x 0 1\nXb x b\n.ends\n.subckt b y\nC1 y 0 1\n.ends\n"
-    text += "X1 n a k=3\nX2 n a\nM1 d g s b nch\n"
+    text = "title\n.subckt buf0 x\nR1 x 0 1\nXb x b\n.ends\n"
+    text += ".subckt b y\nC1 y 0 1\n.ends\nX1 n buf0 k=3\nX2 n buf0\nM1 d g s b nch\n"
     assert count_elements(text) == {"r": 4, "c": 4, "m": 1}
 
 
@@ -62,7 +62,7 @@ def test_counts_expand_subcircuits():
         ("R1 a 0 1k\u2028E1 a 0 b 0 2\n# E2\n$ E3", {"r": 1}),
         (f"{CELL}X1 a b cell $ of cells", {"r": 1, "m": 1}),
         (f"{CELL}x1 a b ; of cells\n* between\n\n  + CELL", {"r": 1, "m": 1}),
-        (f"{CELL}X1 a b cell k = 2 w={{2 * u}}", {"r": 2, "m": 2}),
+        (f"{CELL}X1 a b cell k = 2 w={{2 * u}}", {"r": 1, "m": 1}),
         (f"{CELL}X1 a b cell params: w=2u l = 1u", {"r": 1, "m": 1}),
         (".SUBCKT\n+ cell a b w=1\nE1 a b c 0 1\n.ENDS cell\nX1 a b Cell", {"e": 1}),
         # Unused subcircuits cost nothing; one within another is closed by itself.
@@ -77,6 +77,30 @@ def test_counts_expand_subcircuits():
 )
 def test_counts_of_what_a_netlist_may_hold(lines, counted):
     assert count_elements(f"* title\n{lines}\n") == counted
+
+
+@pytest.mark.parametrize(
+    ("called", "copies"),
+    [
+        ("buf0 k=3", 3),
+        ("BUF0 K = 12 w=1u", 12),
+        # Nothing vanishes, whatever is written.
+        ("buf0 k=0", 1),
+        ("buf0 k=0.5", 1),
+        ("buf0 k=1.5", 1),
+        ("buf0 k=-2", 1),
+        (f"buf0 k={'9' * 5000}", 1),
+        ("buf0 k={n}", 1),
+        ("own k=0", 1),
+        ("own k=7", 1),
+        ("own w=1u k=7", 1),
+        ("own w=buf0 k=7", 1),
+        ("own w = buf0 k=7", 1),
+    ],
+)
+def test_only_whole_copies_of_our_drivers_count_more_than_once(called, copies):
+    ends = "".join(f".subckt {x} a\nM1 a a 0 0 nch\n.ends\n" for x in ("buf0", "own"))
+    assert count_elements(f"title\n{ends}X1 a {called}\n") == {"m": copies}
 
 
 def test_the_title_is_no_element():
