@@ -46,6 +46,17 @@ _LIBRARY = frozenset(
 _AMMETER = re.compile(
     r"v\S*\s+\S+\s+\S+(\s+dc)?(\s*[\s=]\s*[+-]?0*\.?0*(e[+-]?\d+)?v?)?", re.IGNORECASE
 )
+# Of a library's options those that are about its models; all others are the deck's.
+_LIBRARY_OPTIONS = frozenset("maxwarns scale tnom warn".split())
+_FUNCTION = re.compile(r"\.(?:func|params?)\s+(\w+)\s*\(", re.IGNORECASE)
+_BUILT_IN = frozenset(
+    """
+    abs acos acosh agauss arctan asin asinh atan atan2 atanh aunif buf ceil cos cosh
+    ddt defined eq0 exp floor fmod gauss ge0 gt0 hypot i idt int inv le0 limit ln log
+    log10 lt0 max min ne0 nint pow pwl pwr pwrs sgn sin sinh sqr sqrt stp tan tanh
+    ternary_fcn u u2 unif uramp v var vec
+    """.split()
+)
 
 # Completed gmin or source stepping is none of these: whole networks need it.
 _NO_CONVERGENCE = re.compile(
@@ -58,6 +69,7 @@ _FATAL = re.compile(
     r"singular matrix|matrix is singular|division by zero|write error|out of memory|"
     r"un(known|recognized) (parameter|option|model|device|subckt|name)|"
     r"can't find model|unable to find|could not find|no \.measure possible|"
+    r"redefinition of \.subckt|"  # ngspice takes the first and ignores the others
     r"is too small, set to|"  # a resistor of 0 Ohm becomes 1e-12, and currents go wrong
     r"simulation (failed|interrupted)|simulation\(s\) aborted|doanalyses:",
     re.IGNORECASE,
@@ -119,7 +131,8 @@ def refuse_all_but_models(text: str, origin: str) -> None:
     Raises:
         InputError: It runs commands, or holds an analysis, an include that was not
             resolved, or an element outside a subcircuit: it is no library, whatever
-            else it is. Or a subcircuit holds a source that is no ammeter.
+            else it is. Or a subcircuit holds a source that is no ammeter, an option is
+            set for the whole deck, or a function of ngspice redefined.
     """
     refuse_commands(text)
     depth = 0
@@ -141,6 +154,25 @@ def refuse_all_but_models(text: str, origin: str) -> None:
                 " transistor delivers no power of its own, so leave voltage sources of"
                 " 0 V there, which measure currents, and no other."
             )
+        for name in map(str.lower, _options(card)):
+            if name not in _LIBRARY_OPTIONS:
+                raise InputError(
+                    f"{origin} sets the option `{name[:60]}` of the whole deck: leave"
+                    f" it out; of options a library of models may set"
+                    f" {', '.join(sorted(_LIBRARY_OPTIONS))}."
+                )
+        named = _FUNCTION.match(card)
+        if named and named[1].lower() in _BUILT_IN:
+            raise InputError(
+                f"{origin} redefines `{named[1]}`, a function of ngspice, for the whole"
+                " deck: give its own function another name."
+            )
+
+
+def _options(card: str) -> list[str]:
+    """Names of the options that a card sets."""
+    settings = _OPTION_CARD.match(card)
+    return _SETTING.findall(settings[1]) if settings else []
 
 
 def refuse_unknown_options(deck: str) -> None:
@@ -150,8 +182,7 @@ def refuse_unknown_options(deck: str) -> None:
         InputError: An option that ngspice 46 does not have.
     """
     for card in cards(deck):
-        settings = _OPTION_CARD.match(card)
-        for name in _SETTING.findall(settings[1]) if settings else ():
+        for name in _options(card):
             if name.lower() not in _OPTIONS:
                 raise InputError(
                     f"`{name}` in the deck's line `{card[:60]}` is no option of "

@@ -118,6 +118,7 @@ def test_completed_gmin_stepping_a_title_and_a_node_name_are_not_fatal():
         "warning, can't find model 'nn' from line",
         "ERROR: fatal error in ngspice, exit(1)",
         "MIF-ERROR - unable to find definition of model x",
+        "Warning: redefinition of .subckt a, ignored",
         "Fatal: Toxe = 0 is not positive.",
         "Warning: rawfile write error !!",
         "Warning: Value of resistor r1 is too small, set to 1.000000e-12",

@@ -91,6 +91,12 @@ def test_what_a_model_file_lacks_is_told(tmp_path, text, told):
         (".ends\nVx vdd_gm 0 5", "holds `Vx vdd_gm 0 5`"),
         ("root:x:0:0:root:/root:/bin/sh", "holds `root:x:0:0:root:/root:/bin/sh`"),
         ("-----BEGIN PRIVATE KEY-----\nMIIE", "holds `-----BEGIN PRIVATE KEY-----`"),
+        (".option scale=1u rshunt=1e12", "sets the option `rshunt` of the whole deck"),
+        (".OPTIONS\n+ TEMP = 85", "sets the option `temp` of the whole deck"),
+        (".subckt n d\n.opt klu\n.ends", "sets the option `klu` of the whole deck"),
+        (".func abs(x) {0}", "redefines `abs`, a function of ngspice"),
+        (".FUNC Max (a, b) {a}", "redefines `Max`, a function of ngspice"),
+        (".param sqrt(x) = {x}", "redefines `sqrt`, a function of ngspice"),
         (".subckt n d g s b\nM1 d g s b x\n`ls`\n.ends\n`ls`", "holds ``ls``"),
     ],
 )
@@ -134,6 +140,13 @@ def test_a_model_s_subcircuit_delivers_no_power(tmp_path, line, within):
     with pytest.raises(InputError, match="has a source within a subcircuit") as caught:
         model_lines(process)
     assert is_one_sentence(caught.value)
+
+
+def test_options_and_functions_of_its_own_are_a_library_s(tmp_path):
+    text = ".option scale=1e-6 tnom=25\n.func own(x) {abs(x)}\n.param max=2\n"
+    (tmp_path / "m.lib").write_text(text)
+    process = changed(include=str(tmp_path / "m.lib"), corners={"tt": Corner()})
+    assert model_lines(process) == text.rstrip()
 
 
 def test_files_within_a_library_are_models_too(tmp_path):
