@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import TypeVar
 
@@ -237,6 +238,7 @@ def _read_run(path: Path, run: type[R], metrics: type[CodedMetrics]) -> R:
         decks=_read_decks(path / "results.csv"),
         codes=_read_codes(path / "codes.csv"),
     )
+    _check_tables(found)
     for deck in found.decks:
         outputs = found.codes.outputs(deck.chip, deck.image)
         if tuple(outputs.spice.tolist()) != deck.counts:
@@ -245,6 +247,46 @@ def _read_run(path: Path, run: type[R], metrics: type[CodedMetrics]) -> R:
                 f" of image {deck.image}: {AGAIN}."
             )
     return found
+
+
+def _check_tables(run: CodedRun) -> None:
+    """Check that each table holds, once, all that config and metrics tell of.
+
+    Raises:
+        InputError: It does not, or holds a code that its layer cannot have.
+    """
+    m, codes, neurons = run.metrics, run.codes, run.config.neurons
+    decks = {(deck.chip, deck.image) for deck in run.decks}
+    ways = [len({deck[k] for deck in decks}) for k in (0, 1)]
+    n_decks = m.n_chips * m.n_images
+    if ways != [m.n_chips, m.n_images] or {len(decks), len(run.decks)} != {n_decks}:
+        raise _incomplete(run.path / "results.csv", "each image on each chip, once,")
+    path, layers = run.path / "codes.csv", np.unique(codes.layer).tolist()
+    if len(neurons) < 2 or layers != list(range(len(neurons))):
+        raise _incomplete(path, "the layers")
+    if len(codes.hidden.layer) != m.n_codes:
+        raise _incomplete(path, "the hidden codes")
+    for k, neuron in enumerate(neurons):
+        own = codes.where(codes.layer == k)
+        keys = np.stack([own.chip, own.image, own.neuron], axis=1).tolist()
+        n = len(own.layer) // n_decks
+        if sorted(keys) != sorted([*d, j] for d in decks for j in range(n)):
+            raise _incomplete(path, f"each neuron of layer {k} in each deck, once,")
+        for counts in (own.spice, own.surrogate):
+            if counts.min() < 0 or counts.max() > neuron.decisions:
+                raise InputError(
+                    f"{path} is damaged (codes of layer {k} lie between 0 and"
+                    f" {neuron.decisions}): {AGAIN}."
+                )
+    if not np.isfinite(codes.position).all():
+        raise damaged(path)
+
+
+def _incomplete(path: Path, what: str) -> InputError:
+    return InputError(
+        f"{path} does not hold {what} that config.json and metrics.json beside it tell"
+        f" of: {AGAIN}."
+    )
 
 
 def read_waves(path: Path) -> dict[str, np.ndarray]:
@@ -278,9 +320,9 @@ def _read_decks(path: Path) -> tuple[DeckResult, ...]:
 
 def _deck(chip, image, label, spice, surrogate, counts) -> DeckResult:
     return DeckResult(
-        chip=int(chip),
-        image=int(image),
-        label=int(label),
+        chip=index(chip),
+        image=index(image),
+        label=index(label),
         winner_spice=tuple(map(int, spice.split("/"))),
         winner_surrogate=tuple(map(int, surrogate.split("/"))),
         counts=tuple(map(int, counts.split())),

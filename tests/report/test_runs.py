@@ -90,6 +90,61 @@ def test_tables_that_disagree_are_found(folder):
         read_verified(folder)
 
 
+def rewrite(path, change):
+    """Change the rows of a table, its header left as it is."""
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *change(rows)]) + "\n")
+
+
+def replaced(old, new):
+    return lambda rows: [row.replace(old, new) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("results.csv", lambda rows: rows[:1], "each image on each chip, once"),
+        ("results.csv", lambda rows: [*rows, rows[0]], "each image on each chip, once"),
+        ("results.csv", replaced("0,1,0,", "1,0,0,"), "each image on each chip, once"),
+        ("results.csv", replaced("0,1,0,", "0,1.0,0,"), "is damaged"),
+        ("codes.csv", lambda rows: [*rows, rows[-1]], "each neuron of layer 1"),
+        ("codes.csv", lambda rows: rows[1:], "the hidden codes"),
+        ("codes.csv", lambda rows: [*rows[1:], rows[1]], "each neuron of layer 0"),
+        ("codes.csv", lambda rows: [*rows[1:], "0,7,0,0,3,3,3.2"], "of layer 0"),
+        ("codes.csv", replaced("0,0,0,2,", "0,0,0,4,"), "each neuron of layer 0"),
+        ("codes.csv", replaced("0,0,0,2,", "0,0,0,-2,"), "each neuron of layer 0"),
+        ("codes.csv", lambda r: [x for x in r if x[4] == "1"], "the layers"),
+        ("codes.csv", replaced("0,0,1,0,", "0,0,2,0,"), "the layers"),
+        ("codes.csv", replaced("0,0,1,0,", "0,0,-1,0,"), "the layers"),
+        ("codes.csv", replaced(",15,15,", ",16,15,"), "between 0 and 15"),
+        ("codes.csv", replaced(",15,15,", ",15,-1,"), "between 0 and 15"),
+        ("codes.csv", replaced(",33,32,", ",33,61,"), "between 0 and 60"),
+        ("codes.csv", replaced("-8.25", "NaN"), "is damaged"),
+        ("codes.csv", replaced("-8.25", "-Infinity"), "is damaged"),
+        ("codes.csv", replaced(",15,15,", f",{10**30},15,"), "is damaged"),
+    ],
+)
+def test_tables_hold_once_what_the_run_tells_of(folder, name, change, told):
+    rewrite(folder / name, change)
+    with pytest.raises(InputError) as error:
+        read_verified(folder)
+    assert is_one_sentence(error.value)
+    assert name in str(error.value)
+    assert told in str(error.value)
+
+
+def test_a_run_without_hidden_codes_is_refused(folder):
+    neurons = json.loads((folder / "config.json").read_text())["neurons"]
+    edit_json(folder / "config.json", neurons=neurons[1:])
+    edit_json(folder / "metrics.json", n_codes=0)
+    rewrite(
+        folder / "codes.csv",
+        lambda rows: [f"{x[:4]}0{x[5:]}" for x in rows if x[4] == "1"],
+    )
+    with pytest.raises(InputError, match="does not hold the layers"):
+        read_verified(folder)
+
+
 def test_pickled_waves_are_refused(folder):
     np.savez(folder / "waves.npz", time=np.array([{"a": 1}, None]))
     with pytest.raises(InputError, match="damaged"):
