@@ -9,9 +9,12 @@ from typing import Any
 from rram_jax.commands.config_report import ReportCommand
 from rram_jax.commands.terminal import say, say_finished
 from rram_jax.errors import InputError
-from rram_jax.report.files import check_exists
 from rram_jax.report.sheet import Sheet
-from rram_jax.report.verification import VerificationReport, write_verification
+from rram_jax.report.verification import (
+    VerificationReport,
+    read_verifications,
+    write_page,
+)
 from rram_jax.run_folder import check_writable, default_folder, open_run, write_json
 
 READ = ("results.csv", "codes.csv", "voltages.csv", "waves.npz", "metrics.json")
@@ -28,13 +31,14 @@ def report(config: ReportCommand) -> Path:
     if config.json:
         check_writable(config.json)
     paths = dict(zip(names_of(config.runs), config.runs, strict=True))
+    content = read_verifications(paths)  # complains before there is a folder
     asked = {"runs": {name: _digests(path) for name, path in paths.items()}}
     out = config.out or default_folder("report", f"{len(paths)}-runs", asked)
     with open_run(out, "report", asked) as run:
         if run.state == "finished":
             say_finished(out)
         else:
-            run.finish(_numbers(write_verification(out, paths)))
+            run.finish(_numbers(write_page(out, content)))
         found = run.metrics(sentences=dict, tables=dict)
     for name, told in found["sentences"].items():
         say(f"{name}. {told}")
@@ -62,7 +66,6 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def _digests(path: Path) -> dict[str, str]:
-    check_exists(path / "metrics.json")
     return {
         name: hashlib.sha256(file.read_bytes()).hexdigest()
         for name in READ

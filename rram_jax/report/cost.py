@@ -33,7 +33,7 @@ def block_sheet(runs: Mapping[str, VerifiedRun]) -> Sheet:
     for name, run in runs.items():
         m = run.metrics
         rows += [
-            (name, block, BLOCKS.get(block, block), joule, joule / m.energy_j)
+            (name, block, BLOCKS.get(block, block), joule, _share(joule, m.energy_j))
             for block, joule in m.energy_by_block_j.items()
         ]
         through = m.array_from_regulator_j
@@ -41,6 +41,10 @@ def block_sheet(runs: Mapping[str, VerifiedRun]) -> Sheet:
         rows.append((name, "array_from_regulator", told, through, None))
         rows.append((name, "all", "sum of the blocks", m.energy_j, 1.0))
     return make_sheet(columns, rows)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
 
 
 def mac_sheet(runs: Mapping[str, VerifiedRun]) -> Sheet:

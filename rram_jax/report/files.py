@@ -1,6 +1,7 @@
 """JSON and CSV files of run folders: typed, checked, nothing executed."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ def check_exists(path: Path) -> None:
     Raises:
         InputError: It is missing.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # `Path.is_file` fails where a name is too long
         raise InputError(
             f"There is no {path}: the report needs a finished run; run the command"
             " again."
@@ -63,6 +64,11 @@ def parse_record(text: str, cls: type[T], origin: str) -> T:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         told = first["msg"].removeprefix("Value error, ").rstrip(".")
+        if first["type"] == "missing":
+            raise InputError(
+                f"{origin} has no {where}, as what another version of rram_jax wrote,"
+                " or another command: run the command again in a folder of its own."
+            ) from None
         place = f" at {where}" if where else ""
         raise InputError(f"{origin} is damaged{place} ({told}): {AGAIN}.") from None
 

@@ -10,6 +10,7 @@ from rram_jax.report.answer import answer_sheet, model_sentence
 from rram_jax.report.codes import codes_figure
 from rram_jax.report.cost import block_sheet, mac_sheet, peak_sheet, time_sheet
 from rram_jax.report.energy import energy_figure
+from rram_jax.report.files import damaged
 from rram_jax.report.layers import layer_sheet, lsb_sheet, worst_sheet
 from rram_jax.report.lines import (
     StaticRun,
@@ -47,6 +48,20 @@ follows from what it is read as."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Verifications:
+    """What a report shows."""
+
+    runs: dict[str, Run]
+    """By name."""
+
+    waves: dict[str, NeuronWaves]
+    """Of those that have waveforms, by name."""
+
+    sheets: dict[str, Sheet]
+    """By the name of their CSV files, without suffix."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerificationReport:
     """What was written."""
 
@@ -76,23 +91,43 @@ def read_runs(paths: Mapping[str, Path]) -> dict[str, Run]:
     return runs
 
 
+def read_verifications(paths: Mapping[str, Path]) -> Verifications:
+    """Read all that a report shows; nothing is written.
+
+    Args:
+        paths: Under each name a finished folder of `rram-jax verify`, of any tier.
+
+    Raises:
+        InputError: Something is missing or damaged, or is no verification.
+    """
+    runs, waves = read_runs(paths), {}
+    for name, run in _of_kind(runs, CodedRun).items():
+        file = run.path / "waves.npz"
+        if file.is_file():
+            waves[name] = choose_neuron(read_waves(file), str(file))
+            if waves[name].layer >= len(run.config.neurons):
+                raise damaged(file)
+    return Verifications(runs=runs, waves=waves, sheets=_sheets(runs))
+
+
 def write_verification(out: Path, paths: Mapping[str, Path]) -> VerificationReport:
+    """Read finished verifications, and write their report (`write_page`).
+
+    Raises:
+        InputError: As `read_verifications`; nothing is written then.
+    """
+    return write_page(out, read_verifications(paths))
+
+
+def write_page(out: Path, found: Verifications) -> VerificationReport:
     """Write `out`/report.html, which needs no other file, figures/ and tables/.
 
     Args:
         out: The report's folder; made where it is missing.
-        paths: Under each name a finished folder of `rram-jax verify`, of any tier.
-
-    Raises:
-        InputError: Something is missing or damaged.
+        found: What `read_verifications` read.
     """
-    runs = read_runs(paths)
-    waves = {
-        name: choose_neuron(read_waves(file), str(file))
-        for name, run in runs.items()
-        if isinstance(run, CodedRun) and (file := run.path / "waves.npz").is_file()
-    }
-    sheets, figures = _sheets(runs), out / "figures"
+    runs, waves, sheets = found.runs, found.waves, found.sheets
+    figures = out / "figures"
     for folder in (figures, out / "tables"):
         folder.mkdir(parents=True, exist_ok=True)
     pictures = _draw(runs, waves, figures)

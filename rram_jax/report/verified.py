@@ -1,5 +1,8 @@
 """Finished verifications as the report reads them: typed, checked."""
 
+import lzma
+import re
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -35,6 +38,21 @@ RESULTS = (
 """Columns of results.csv that the report needs."""
 
 
+NO_ARCHIVE = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    RuntimeError,  # of an encrypted file, or an unknown compression
+    SyntaxError,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise where a file is no archive of arrays."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerifiedConfig:
     """config.json of `rram-jax verify`, as far as it is reported."""
@@ -55,6 +73,13 @@ class VerifiedConfig:
     cmos: str = "cmos-130nm"
     corner: str = "tt"
     temperature: float = 27.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commanded:
+    """config.json of any command."""
+
+    command: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,8 +224,15 @@ def read_tier(path: Path) -> str:
     """Name of the tier of a finished verification.
 
     Raises:
-        InputError: The file is missing or damaged.
+        InputError: The run is another command's, or a file is missing or damaged.
     """
+    command = read_json(path / "config.json", Commanded).command
+    if command != "verify":
+        told = command if re.fullmatch(r"[\w -]{1,40}", command) else "something else"
+        raise InputError(
+            f"{path} is a run of `rram-jax {told}`: give a finished folder of `rram-jax"
+            " verify`."
+        )
     return read_json(path / "metrics.json", Tiered).tier
 
 
@@ -300,10 +332,13 @@ def read_waves(path: Path) -> dict[str, np.ndarray]:
         # numpy leaves a file open that it could not read.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             waves = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+    except NO_ARCHIVE:
         waves = {}
     shape = waves["time"].shape if "time" in waves else ()
-    if len(shape) != 1 or any(wave.shape != shape for wave in waves.values()):
+    for wave in waves.values():
+        if wave.shape != shape or wave.dtype.kind != "f" or not np.isfinite(wave).all():
+            raise damaged(path)
+    if len(shape) != 1 or not shape[0]:
         raise damaged(path)
     return waves
 

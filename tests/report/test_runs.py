@@ -151,6 +151,44 @@ def test_pickled_waves_are_refused(folder):
         read_waves(folder / "waves.npz")
 
 
+@pytest.mark.parametrize(
+    "wave", [np.array(["1", "2"]), np.ones(2) + 1j, np.array([1.0, np.nan]), [1, 2]]
+)
+def test_waves_that_are_no_voltages_are_refused(folder, wave):
+    np.savez(folder / "waves.npz", time=np.array([0.0, 1.0]), s=wave)
+    with pytest.raises(InputError, match="waves.npz is damaged"):
+        read_waves(folder / "waves.npz")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,",  # TokenError
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (10**9,)}",
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d,)}" % 10**15,
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (0,)}",
+        b"\xff" * 40,
+    ],
+)
+def test_waves_with_another_header_are_refused(folder, header):
+    told = header.ljust(117) + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(told).to_bytes(2, "little") + told
+    with zipfile.ZipFile(folder / "waves.npz", "w") as archive:
+        archive.writestr("time.npy", array + bytes(16))
+    with pytest.raises(InputError, match="waves.npz is damaged"):
+        read_waves(folder / "waves.npz")
+
+
+def test_waves_of_an_unknown_compression_are_refused(folder):
+    """zipfile.NotImplementedError: its method is 9 in both headers."""
+    whole = bytearray((folder / "waves.npz").read_bytes())
+    for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        whole[whole.index(mark) + place] = 9
+    (folder / "waves.npz").write_bytes(whole)
+    with pytest.raises(InputError, match="waves.npz is damaged"):
+        read_waves(folder / "waves.npz")
+
+
 def test_waves_of_unequal_length_are_refused(folder):
     with zipfile.ZipFile(folder / "waves.npz", "w"):
         pass

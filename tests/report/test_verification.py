@@ -3,6 +3,7 @@ import dataclasses
 import json
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from rram_jax.cli import main
@@ -23,7 +24,13 @@ from rram_jax.report.sheet import Column, make_sheet
 from rram_jax.report.verification import READERS, read_runs, write_verification
 from rram_jax.report.verified import CodedRun, VerifiedRun
 from tests.helpers import is_one_sentence
-from tests.report.folders import edit_json, make_column, make_static, make_verified
+from tests.report.folders import (
+    edit_json,
+    make_column,
+    make_static,
+    make_verified,
+    make_waves,
+)
 from tests.report.test_page import Page
 
 
@@ -192,6 +199,57 @@ def test_bit_lines_that_are_no_numbers_are_refused(tmp_path):
     path.write_text(path.read_text().replace("0.003,", "NaN,"))
     with pytest.raises(InputError, match="voltages.csv is damaged"):
         read_static(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"command": "train"}, "is a run of `rram-jax train`: give a finished folder"),
+        ({"command": "evaluate"}, "is a run of `rram-jax evaluate`: give a finished"),
+        ({"command": "x\n\x1b[2J"}, "is a run of `rram-jax something else`"),
+        ({"name": "x"}, "config.json has no command"),
+        (None, "There is no"),
+    ],
+)
+def test_a_folder_of_something_else_is_told_and_stays(tmp_path, capsys, config, told):
+    path, out = tmp_path / "x", tmp_path / "out"
+    path.mkdir()
+    (path / "metrics.json").write_text("{}")
+    if config:
+        (path / "config.json").write_text(json.dumps(config))
+    assert main(["report", str(path), "--out", str(out)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert told in said
+    assert "remove" not in said
+    assert not out.exists()
+
+
+def test_a_metric_of_another_version_is_told(tmp_path, capsys):
+    path, out = make_verified(tmp_path / "x", "multiport"), tmp_path / "out"
+    metrics = json.loads((path / "metrics.json").read_text())
+    del metrics["n_active"]
+    (path / "metrics.json").write_text(json.dumps(metrics))
+    assert main(["report", str(path), "--out", str(out)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "has no n_active, as what another version of rram_jax wrote" in said
+    assert "remove" not in said
+    assert not out.exists()
+
+
+def test_waves_of_a_layer_that_there_is_not_leave_no_folder(tmp_path, capsys):
+    path, out = make_verified(tmp_path / "x", "multiport"), tmp_path / "out"
+    np.savez(path / "waves.npz", **make_waves(layer=2))
+    assert main(["report", str(path), "--out", str(out)]) == 2
+    assert "waves.npz is damaged" in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+def test_an_image_that_costs_nothing_has_no_shares(runs):
+    edit_json(runs["whole"].path / "metrics.json", energy_j=0.0)
+    full = read_runs({"whole": runs["whole"].path})
+    *blocks, _, _ = records(block_sheet(full))
+    assert [row["share"] for row in blocks] == [None] * 3
+    assert block_sheet(full).table().rows[0][-1] == "-"
 
 
 def test_a_tier_that_there_is_not_is_named(tmp_path):
