@@ -25,7 +25,6 @@ from rram_jax.chip.config import NetworkConfig, parse_sizes
 from rram_jax.commands.config import (
     CompareCommand,
     DemoCommand,
-    DoctorCommand,
     EvaluateCommand,
     ExportCommand,
     TeacherCommand,
@@ -33,6 +32,7 @@ from rram_jax.commands.config import (
     VerifyCommand,
     check_paths,
 )
+from rram_jax.commands.config_doctor import DoctorCommand
 from rram_jax.commands.config_parts import ArrayCommand, DeviceCommand, NeuronCommand
 from rram_jax.commands.config_report import ReportCommand
 from rram_jax.errors import InputError, NgspiceError, NotConvergedError

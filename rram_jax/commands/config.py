@@ -3,6 +3,7 @@
 Nothing here needs jax, so that `--help` is there at once.
 """
 
+import math
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -317,6 +318,14 @@ class VerifyCommand(ExportCommand):
 
     def __post_init__(self):
         super().__post_init__()
+        if not (math.isfinite(self.timeout_s) and self.timeout_s > 0):
+            raise InputError(
+                f"timeout_s is a wall time above 0, in seconds; got {self.timeout_s:g}."
+            )
+        if self.workers is not None and self.workers < 1:
+            raise InputError(
+                f"workers must be 1 or more, or left out; got {self.workers}."
+            )
         usual = {f.name: f.default for f in fields(self)}
         transistors = ("cmos", "corner", "temperature", "neuron_netlist")
         given = [n for n in transistors if getattr(self, n) != usual[n]]
@@ -384,14 +393,3 @@ class DemoCommand:
 
     out: Path = Path("runs/demo")
     """Folder of the report and of everything behind it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DoctorCommand:
-    """Tell what is installed on this machine, and how to get what is missing.
-
-    It ends with 0 whatever it finds; `--json` has the findings for scripts.
-    """
-
-    json: Path | None = None
-    """File that gets the same as JSON."""

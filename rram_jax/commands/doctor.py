@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from rram_jax.commands.config import DoctorCommand
+from rram_jax.commands.config_doctor import DoctorCommand
 from rram_jax.commands.terminal import say
 from rram_jax.doctor import examine, show
 from rram_jax.run_folder import check_writable, write_json

@@ -123,11 +123,18 @@ def _pairs(chips, images):
 
 
 def read_row(job: DeckJob, ngspice: NgspiceInfo) -> dict[str, Any] | None:
-    """The row of a finished deck, or None (`job.kept_row`)."""
+    """The row of a finished deck, or None (`job.kept_row`).
+
+    A row without all neurons of its deck is none either.
+    """
     row = kept_row(job, DeckRow, ngspice)
     if row is None or (row.chip, row.image) != (job.chip, job.image):
         return None
-    return asdict(row)
+    sizes = {False: [], True: []}  # by whether comparators are continuous: outputs
+    for neuron, n in zip(job.plan.neurons, job.plan.n_outputs, strict=True):
+        sizes[neuron.asynchronous].append(n)
+    told = [len(layer) for layer in row.codes], [len(row.counts)]
+    return asdict(row) if told == (sizes[False], sizes[True] or [0]) else None
 
 
 def _judge(design, codes, labels, rows, manifest) -> Verification:

@@ -222,6 +222,23 @@ def test_a_cluster_that_cannot_be_meant(tmp_path, asked, words):
     assert is_one_sentence(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"timeout_s": 0.0}, "timeout_s is a wall time above 0, in seconds; got 0."),
+        ({"timeout_s": -1.0}, "timeout_s .* got -1"),
+        ({"timeout_s": float("nan")}, "timeout_s .* got nan"),
+        ({"timeout_s": float("inf")}, "timeout_s .* got inf"),
+        ({"workers": 0}, "workers must be 1 or more, or left out; got 0"),
+        ({"workers": -2, "dask": "local"}, "workers must be 1 or more"),
+    ],
+)
+def test_decks_need_time_and_somebody_to_run_them(tmp_path, asked, words):
+    with pytest.raises(InputError, match=words) as caught:
+        VerifyCommand(checkpoint=tmp_path, **asked)
+    assert is_one_sentence(caught.value)
+
+
 def test_no_folder_is_left_where_no_cluster_answers(checkpoint, tmp_path, capsys):
     out = tmp_path / "out"
     asked = ["verify", str(checkpoint), "--dask", "127.0.0.1:1", "--out", str(out)]
