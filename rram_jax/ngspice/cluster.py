@@ -5,10 +5,14 @@ there, simulates it there and leaves its row there, so a deck that is finished s
 finished whoever is killed afterwards.
 """
 
+import asyncio
 import queue
+import re
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +32,19 @@ LOCAL = "local"
 
 CONNECT_S = 10.0
 """[s] How long a scheduler may take to answer."""
+
+NO_SCHEDULER = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+)
+"""What dask raises where nobody listens, or what answers does not speak as it does."""
 
 # Ctrl-C, which a terminal sends to workers of this machine too, is this process's to
 # handle, and errors of decks are its to tell.
@@ -178,14 +195,37 @@ def connect(address: str, workers: int | None = None) -> Iterator[Cluster]:
             yield Cluster(client=client, address=address)
         return
     try:
+        _knock(address)
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except NO_SCHEDULER as error:
         raise InputError(
             f"No dask scheduler answers at `{address}`: give the address that one"
             " prints when it starts, such as tcp://10.0.0.1:8786, or `local`."
         ) from error
     with client:
         yield Cluster(client=client, address=address)
+
+
+def _knock(address: str) -> None:
+    """Exchange dask's greetings with an address, and hang up.
+
+    `Client` would wait for ever where somebody listens and says nothing, and reads
+    what another kind of server says as lengths of frames and as messages.
+
+    Raises:
+        OSError: Nobody greets within `CONNECT_S`, or it is no address of TCP.
+    """
+    from distributed import comm
+
+    if re.match(r"(?!tcp://)\w+://", address):
+        raise OSError(f"{address} is no address of TCP")
+
+    async def greet() -> None:
+        await (await comm.connect(address, timeout=CONNECT_S)).close()
+
+    # In a thread, as this one may have a loop of its own.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(asyncio.wait_for(greet(), CONNECT_S))).result()
 
 
 def _next(done: "queue.SimpleQueue[int]") -> list[int]:

@@ -1,7 +1,9 @@
 import importlib
 import os
 import signal
+import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
@@ -204,11 +206,58 @@ def test_what_a_closing_worker_had_is_done_again(cluster, tmp_path, hanging_ngsp
     assert len(workers_of(jobs[0])) == 2
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "tcp://127.0.0.1:1", "nonsense"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:1",
+        "tcp://127.0.0.1:1",
+        "nonsense",
+        "tls://127.0.0.1:1",
+        "ucx://127.0.0.1:1",
+        "inproc://127.0.0.1:1",
+        "moon://127.0.0.1:1",
+    ],
+)
 def test_an_address_at_which_nobody_answers(monkeypatch, address):
     monkeypatch.setattr(module, "CONNECT_S", 0.5)
     with pytest.raises(InputError, match="No dask scheduler answers") as told:
         connect(address).__enter__()
+    assert is_one_sentence(told.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\xff" * 64,
+        bytes(64),
+        (16).to_bytes(8, "little") + (0).to_bytes(8, "little"),
+        (9).to_bytes(8, "little") + (1).to_bytes(8, "little") + b"\x01",
+        # a frame of one message, the number 1, in place of a greeting
+        *[
+            n.to_bytes(8, "little") + m.to_bytes(8, "little") + k.to_bytes(8, "little")
+            for n, m, k in ((17, 1, 1), (1 << 60, 1 << 50, 7))
+        ],
+    ],
+)
+def test_somebody_who_is_no_scheduler(monkeypatch, said):
+    monkeypatch.setattr(module, "CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        left = Event()
+
+        def answer():
+            with server.accept()[0] as connection:
+                connection.sendall(said)
+                left.wait(20)
+
+        with ThreadPoolExecutor() as pool:
+            pool.submit(answer)
+            start = time.monotonic()
+            with pytest.raises(InputError, match="No dask scheduler answers") as told:
+                connect(f"127.0.0.1:{server.getsockname()[1]}").__enter__()
+            left.set()
+    assert time.monotonic() - start < 5
     assert is_one_sentence(told.value)
 
 
