@@ -2,7 +2,10 @@
 
 import hashlib
 import math
+import os
 import re
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from PySpice.Spice.Netlist import SubCircuit
@@ -18,6 +21,9 @@ MAX_BYTES = 100_000_000
 
 MAX_DEPTH = 20
 """[-] Files within files."""
+
+MAX_FILES = 1000
+"""[-] Of a library, each as often as it is read."""
 
 _INCLUDE = re.compile(r"\s*\.inc\w*\s+[\"']?([^\"']+?)[\"']?\s*$", re.IGNORECASE)
 _SECTION_OF = re.compile(
@@ -98,7 +104,7 @@ def model_lines(process: Process) -> str:
     if corner.parameters:
         settings = (f"{name}={value:.9g}" for name, value in corner.parameters.items())
         lines.append(".param " + " ".join(settings))
-    models = _expanded(Path(process.card.include), corner.section, 0)
+    models = _expanded(Path(process.card.include), corner.section, 0, count())
     refuse_all_but_models(models, process.card.include)
     return "\n".join([*lines, models])
 
@@ -153,14 +159,23 @@ def _in_units(value: str, unit: float) -> str:
         return f"{{({value.strip('{}')})/{unit:.9g}}}"
 
 
-def _expanded(path: Path, section: str, depth: int) -> str:
-    """A file's text, or that of one of its sections, with what it includes."""
+def _expanded(path: Path, section: str, depth: int, opened: Iterator[int]) -> str:
+    """A file's text, or that of one of its sections, with what it includes.
+
+    `opened` counts the files of a library, each as often as it is read.
+    """
+    name = repr(str(path)[:200])
     if depth > MAX_DEPTH:
-        raise InputError(f"Model files include each other without end, at {path}.")
-    if not path.is_file():
-        raise InputError(f"There is no model file {path}.")
+        raise InputError(f"Model files include each other without end, at {name}.")
+    if next(opened) >= MAX_FILES:
+        raise InputError(
+            f"A library of models reads up to {MAX_FILES} files; {name} would be one"
+            " more."
+        )
+    if not os.path.isfile(path):  # `Path.is_file` fails where a name is too long
+        raise InputError(f"There is no model file {name}.")
     if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{path} is over {MAX_BYTES} bytes: no model file of ours.")
+        raise InputError(f"{name} is over {MAX_BYTES} bytes: no model file of ours.")
     sections, inside = {"": []}, ""
     for line in path.read_text(errors="replace").splitlines():
         if begin := _BEGIN.match(line):
@@ -171,16 +186,16 @@ def _expanded(path: Path, section: str, depth: int) -> str:
         else:
             sections[inside].append(line)
     if section.lower() not in sections:
-        names = ", ".join(filter(None, sections)) or "no section at all"
-        raise InputError(f"{path} has no section {section!r}; it has {names}.")
+        names = ", ".join(filter(None, sections))[:200] or "no section at all"
+        raise InputError(f"{name} has no section {section[:40]!r}; it has {names}.")
     out, size = [], 0
     for line in sections[section.lower()]:
         if of := _SECTION_OF.match(line):
-            line = _expanded(path.parent / of[1], of[2], depth + 1)
+            line = _expanded(path.parent / of[1], of[2], depth + 1, opened)
         elif include := _INCLUDE.match(line):
-            line = _expanded(path.parent / include[1], "", depth + 1)
+            line = _expanded(path.parent / include[1], "", depth + 1, opened)
         out.append(line)
         size += len(line)
         if size > MAX_BYTES:
-            raise InputError(f"The models of {path} are over {MAX_BYTES} bytes.")
+            raise InputError(f"The models of {name} are over {MAX_BYTES} bytes.")
     return "\n".join(out)

@@ -1,4 +1,5 @@
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,12 @@ from rram_jax.ngspice.transistor_bench import measure_curves, measure_mismatch
 from tests.helpers import is_one_sentence
 
 CONFIG = NeuronConfig(v_full=7.9e-3)
+TWICE = "".join(
+    f".lib {a * 2}\n" + 2 * f".lib m.lib {b * 2}\n" + ".endl\n"
+    for a, b in pairwise("uvwxyzabcdefg")
+)
+TWICE += ".lib gg\n.endl\n"
+"""Sections that hold the next one twice: 4096 files at the end."""
 
 
 def changed(**changes):
@@ -63,6 +70,10 @@ def test_sections_and_files_within_files_are_written_out(tmp_path):
         (".lib ff\n.endl\n", "has no section 'tt'; it has ff"),
         (".lib tt\n.include gone.spice\n.endl\n", "There is no model file"),
         (".lib tt\n.lib m.lib tt\n.endl\n", "include each other without end"),
+        (".lib tt\n" + 2 * ".lib m.lib uu\n" + ".endl\n" + TWICE, "up to 1000 files"),
+        (f".lib tt\n.include {'x' * 5000}\n.endl\n", "There is no model file '"),
+        (f".lib tt\n.lib m.lib {'x' * 5000}\n.endl\n", "has no section 'xx"),
+        (f".lib {'x' * 5000}\n.endl\n", "has no section 'tt'; it has xx"),
     ],
 )
 def test_what_a_model_file_lacks_is_told(tmp_path, text, told):
@@ -82,7 +93,7 @@ def test_what_a_model_file_lacks_is_told(tmp_path, text, told):
         (".model nch nmos\n*# shell touch here", "`*# shell touch here` runs commands"),
         (".model nch nmos\x00", "control character '\\x00'"),
         (".model nch nmos\r.control", "`.control` runs commands"),
-        (".include /etc/passwd $ all", "no model file /etc/passwd $ all"),
+        (".include /etc/passwd $ all", "no model file '/etc/passwd $ all'"),
         (".inc\n+ /etc/passwd", "reaches outside its folder"),
         (".end", "holds `.end`"),
         (".TRAN 1n 1u", "holds `.TRAN 1n 1u`"),
