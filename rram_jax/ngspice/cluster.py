@@ -6,6 +6,7 @@ finished whoever is killed afterwards.
 """
 
 import asyncio
+import logging
 import queue
 import re
 import socket
@@ -215,17 +216,24 @@ def _knock(address: str) -> None:
     Raises:
         OSError: Nobody greets within `CONNECT_S`, or it is no address of TCP.
     """
-    from distributed import comm
+    from distributed.comm import core
 
     if re.match(r"(?!tcp://)\w+://", address):
         raise OSError(f"{address} is no address of TCP")
 
     async def greet() -> None:
-        await (await comm.connect(address, timeout=CONNECT_S)).close()
+        await (await core.connect(address, timeout=CONNECT_S)).close()
 
-    # In a thread, as this one may have a loop of its own.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(asyncio.wait_for(greet(), CONNECT_S))).result()
+    log = logging.getLogger("distributed.protocol.core")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)  # a greeting of another kind is told by us
+    try:
+        # In a thread, as this one may have a loop of its own.
+        with ThreadPoolExecutor(1) as pool:
+            greeted = asyncio.wait_for(greet(), CONNECT_S)
+            pool.submit(asyncio.run, greeted).result()
+    finally:
+        log.setLevel(level)
 
 
 def _next(done: "queue.SimpleQueue[int]") -> list[int]:
