@@ -9,7 +9,6 @@ from rram_jax.neuron.calibrate import (
     SLOPE_SHAPES,
     CrossingLaws,
     Measured,
-    crossings,
     fit_crossings,
     fit_slopes,
     judge,
@@ -18,6 +17,7 @@ from rram_jax.neuron.calibrate import (
 from rram_jax.neuron.config import SLOTS, NeuronConfig
 from rram_jax.neuron.law import Term, evaluate, operating_point
 from rram_jax.neuron.model import crossing
+from rram_jax.ngspice.decode import crossings
 from tests.neuron.cards import term
 
 TRUTH = CrossingLaws(

@@ -12,7 +12,7 @@ from rram_jax.circuit.config import TileConfig
 from rram_jax.commands.verify import FULL
 from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import default_process
-from rram_jax.ngspice.array import ARRAYS
+from rram_jax.ngspice.array import LINEAR
 from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.compare import compare_layers, end_to_end, exact_chip
 from rram_jax.ngspice.deck import network_deck
@@ -64,7 +64,7 @@ def test_deck_carries_the_mismatch_of_the_draw(design):
 def test_wires_without_resistance_are_refused(design):
     first = dataclasses.replace(design.layers[0], tile=TileConfig(r_strap=0.0))
     bad = dataclasses.replace(design, layers=(first, *design.layers[1:]))
-    for array in ARRAYS:
+    for array in LINEAR:
         with pytest.raises(InputError, match="wires with resistance"):
             network_deck(bad, sample_chip(0, 0, design), array)
     with pytest.raises(InputError, match="array must be one of"):
@@ -144,7 +144,7 @@ def test_a_whole_network_answers_as_its_surrogate(design):
     """Cells, multiport and surrogate: 8 neurons, comparators and drivers of MOSFETs."""
     chip, codes = sample_chip(0, 0, design), CODES[1]
     exact, answers = exact_chip(design, chip), {}
-    for array in ARRAYS:
+    for array in LINEAR:
         deck = network_deck(design, chip, array)
         run = run_deck(
             deck.image(codes.tolist()), t_stop=deck.t_stop, files={BODY_NAME: deck.body}
