@@ -29,6 +29,8 @@ from rram_jax.report.verification import write_verification
 from rram_jax.run_folder import write_text
 
 SHOWN = {
+    "networks": "The two networks on the same images and chips",
+    "tiers": "A tier beside the next",
     "answers": "Right answers, ngspice and surrogate on the same cells",
     "codes_by_layer": "Codes and counts, layer by layer",
     "lines_by_layer": "Bit lines at rest",
@@ -37,7 +39,7 @@ SHOWN = {
     "times": "Time of an inference",
     "peak_currents": "Peak currents, edges of pulses included",
 }
-"""Tables of the report that stand in summary.md as well."""
+"""Tables that stand in summary.md as well."""
 
 
 def main(config: FullCircuit) -> None:
@@ -77,14 +79,11 @@ def write_results(config: FullCircuit) -> None:
         f" {config.chips} chip(s), sigma_LRS {config.sigma_lrs:g}, mismatch and RTN on."
         f" Parts that are not finished: {', '.join(missing) or 'none'}.",
         *(f"`{name}`: {told}" for name, told in report.sentences.items()),
-        "## The two networks on the same images and chips",
-        markdown(own["networks"]),
-        "## A tier beside the next",
-        markdown(own["tiers"]),
     ]
     for name, title in SHOWN.items():
-        if name in report.sheets:
-            parts += [f"## {title}", markdown(report.sheets[name])]
+        sheet = (own | report.sheets).get(name)
+        if sheet and sheet.rows:
+            parts += [f"## {title}", markdown(sheet)]
     write_text(config.out / "summary.md", "\n\n".join(parts) + "\n")
 
 
