@@ -110,7 +110,11 @@ def test_a_deck_has_a_transistor_in_every_cell(design):
 
 
 @pytest.mark.ngspice
-@pytest.mark.parametrize("array", ["shunted", "1t1r"])
+@pytest.mark.parametrize(
+    # The static sweep has the same transistors in a fraction of the time.
+    "array",
+    ["shunted", pytest.param("1t1r", marks=pytest.mark.slow)],
+)
 def test_whole_networks_answer_as_the_surrogate(design, array):
     chip = sample_chip(0, 0, design)
     access = access_of(design, array, default_process())
