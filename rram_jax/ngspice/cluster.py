@@ -188,7 +188,7 @@ def connect(address: str, workers: int | None = None) -> Iterator[Cluster]:
                 n_workers=workers or default_workers(),
                 threads_per_worker=1,
                 memory_limit=0,
-                dashboard_address=None,  # pyright: ignore[reportArgumentType]  # none
+                dashboard_address=None,  # pyright: ignore[reportArgumentType]  # stub: str
                 preload=[_PRELOAD],
             ) as cluster,
             Client(cluster, set_as_default=False) as client,

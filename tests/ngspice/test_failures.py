@@ -62,7 +62,7 @@ def running_in(folder: Path) -> list[int]:
     return found
 
 
-needs_proc = pytest.mark.skipif(
+needs_proc = pytest.mark.skipif(  # a run is found by its folder, which /proc tells
     not Path("/proc/self/cwd").exists(), reason="there is no /proc"
 )
 
