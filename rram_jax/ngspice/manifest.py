@@ -109,6 +109,20 @@ class DeckFolder:
         return manifest
 
 
+def programming_metrics(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """What programming did to the chips: pulses of trimming in all, the rest a chip."""
+
+    def mean(name: str) -> float:
+        counts = manifest[name].values()
+        return sum(counts) / len(counts)
+
+    return {
+        "trim_pulses": sum(manifest["trim_pulses"].values()),
+        "verified_mean": mean("verified"),
+        "verify_pulses_mean": mean("verify_pulses"),
+    }
+
+
 def checked_elements(text: str) -> Counter:
     """Number of a whole deck's elements.
 

@@ -26,6 +26,7 @@ from rram_jax.ngspice.job import (
     kept_row,
     run_image,
 )
+from rram_jax.ngspice.manifest import programming_metrics
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 from rram_jax.ngspice.workplace import Workplace
 
@@ -184,9 +185,7 @@ def _judge(design, codes, labels, rows, manifest) -> Verification:
         "simulator": rows[0]["simulator"],
         "solver": rows[0]["solver"],
         "retries": count_retries(rows),
-        "trim_pulses": sum(manifest["trim_pulses"].values()),
-        "verified_mean": float(np.mean(list(manifest["verified"].values()))),
-        "verify_pulses_mean": float(np.mean(list(manifest["verify_pulses"].values()))),
+        **programming_metrics(manifest),
         "ideal": manifest["ideal"],
     }
     return Verification(metrics=metrics, rows=rows, comparisons=comparisons)

@@ -26,7 +26,11 @@ from rram_jax.ngspice.compare import (
 )
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.job import BODY_NAME, DeckJob, count_retries, run_image
-from rram_jax.ngspice.manifest import DeckFolder, checked_elements
+from rram_jax.ngspice.manifest import (
+    DeckFolder,
+    checked_elements,
+    programming_metrics,
+)
 from rram_jax.ngspice.parts import LayerPart, layer_parts, one_layer
 from rram_jax.ngspice.runner import ngspice_info
 from rram_jax.ngspice.verify import read_row
@@ -254,8 +258,6 @@ def _metrics(manifest, rows, comparisons, decks) -> dict[str, Any]:
         "simulator": decks[0]["simulator"],
         "solver": decks[0]["solver"],
         "retries": count_retries(decks),
-        "trim_pulses": sum(manifest["trim_pulses"].values()),
-        "verified_mean": float(np.mean(list(manifest["verified"].values()))),
-        "verify_pulses_mean": float(np.mean(list(manifest["verify_pulses"].values()))),
+        **programming_metrics(manifest),
         "ideal": manifest["ideal"],
     }
