@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from rram_jax.neuron.config import NeuronConfig as NeuronConfig
     from rram_jax.neuron.model import crossing as crossing
     from rram_jax.ngspice.export import export as export
+    from rram_jax.ngspice.trials import Trials as Trials
     from rram_jax.ngspice.verify import verify as verify
     from rram_jax.ngspice.workplace import Workplace as Workplace
     from rram_jax.qnn.config import TrainConfig as TrainConfig
@@ -83,6 +84,7 @@ _HOME = {
     "TileConfig": "circuit.config",
     "TrainConfig": "qnn.config",
     "TrainedNetwork": "qnn.trained",
+    "Trials": "ngspice.trials",
     "Workplace": "ngspice.workplace",
     "apply_pulse": "device.pulse",
     "at_reset": "device.reset",

@@ -20,11 +20,9 @@ from rich.progress import track
 from rich.table import Table
 from tyro.conf import Positional
 
-from rram_jax.chip.program import sample_chip
 from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.decks import read_request
 from rram_jax.errors import InputError
-from rram_jax.ngspice.array import access_of
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import read_answer, saved_vectors
 from rram_jax.ngspice.job import BODY_NAME
@@ -84,13 +82,15 @@ def measure(settings: DeckSpeed, case: str) -> dict:
         images=1,
         array=array,
     )
-    request = read_request(config)
-    design, process = request.design, request.process
-    access = access_of(design, array, process)
+    trials = read_request(config).trials
     deck = network_deck(
-        design, sample_chip(0, 0, design), array, access=access, process=process
+        trials.design,
+        trials.samples[0],
+        array,
+        access=trials.access,
+        process=trials.process,
     )
-    text = deck.image(request.codes[0].tolist())
+    text = deck.image(trials.taken[0].tolist())
     cards = f".option acct {options}\n.end\n"
     run = run_deck(
         text.replace(".end\n", cards),

@@ -17,6 +17,7 @@ from rram_jax.circuit.wiring import (
     port_admittance,
     shunted_resistors,
 )
+from rram_jax.ngspice.trials import Trials
 from rram_jax.ngspice.verify_static import BARS, verify_static
 from rram_jax.ngspice.workplace import Workplace
 from rram_jax.report.effects import BAR
@@ -36,15 +37,15 @@ def form_checks() -> Iterator[Check]:
 def access_in_ngspice() -> Check:
     """A transistor in every cell, where the surrogate has the cell's resistance."""
     codes = np.random.default_rng(9).integers(0, 16, (2, 8))
+    trials = Trials(
+        design=tiny_design(),
+        codes=codes,
+        labels=np.zeros(len(codes), int),
+        images=range(len(codes)),
+        array="1t1r",
+    )
     with tempfile.TemporaryDirectory() as folder:
-        found = verify_static(
-            tiny_design(),
-            codes,
-            range(len(codes)),
-            Path(folder),
-            array="1t1r",
-            work=Workplace(workers=1),
-        ).metrics
+        found = verify_static(trials, Path(folder), Workplace(workers=1)).metrics
     kind, bar = BARS["1t1r"]
     return Check(
         effect="access transistors of cells",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rram_jax.chip.design import NetworkDesign, design_network
+from rram_jax.chip.design import design_network
 from rram_jax.commands.config import ExportCommand, VerifyCommand
 from rram_jax.commands.evaluate import choose_data
 from rram_jax.commands.network import calibration_codes, check_fit
@@ -19,6 +19,7 @@ from rram_jax.neuron.cmos import Process, load_cmos_card
 from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.own_netlist import load_netlist
 from rram_jax.ngspice.process import check_measured
+from rram_jax.ngspice.trials import Trials
 from rram_jax.qnn.checkpoint import load_checkpoint
 
 
@@ -28,17 +29,7 @@ class DeckRequest:
 
     name: str
     dataset: str
-    design: NetworkDesign
-    process: Process
-    codes: np.ndarray
-    """[images, inputs] Input codes of the test set."""
-
-    labels: np.ndarray
-    """[images]"""
-
-    images: tuple[int, ...]
-    """[-] Which of them are taken."""
-
+    trials: Trials
     asked: dict[str, Any]
     """For the run folder's config.json."""
 
@@ -99,11 +90,17 @@ def read_request(config: ExportCommand) -> DeckRequest:
     return DeckRequest(
         name=network.config.name,
         dataset=dataset.name,
-        design=design,
-        process=process,
-        codes=input_codes(dataset.test_images, network.config.sizes[0]),
-        labels=dataset.test_labels,
-        images=choose_images(config, len(dataset.test_labels)),
+        trials=Trials(
+            design=design,
+            codes=input_codes(dataset.test_images, network.config.sizes[0]),
+            labels=dataset.test_labels,
+            images=choose_images(config, len(dataset.test_labels)),
+            chips=range(config.chips),
+            seed=config.seed,
+            mismatch=config.mismatch,
+            array=config.array,
+            process=process,
+        ),
         asked=asked,
     )
 

@@ -22,17 +22,7 @@ def export(config: ExportCommand) -> Path:
         if run.state == "finished":
             say_finished(out)
         else:
-            manifest, _ = export_decks(
-                out,
-                request.design,
-                request.codes,
-                request.images,
-                seed=config.seed,
-                chips=range(config.chips),
-                array=config.array,
-                mismatch=config.mismatch,
-                process=request.process,
-            )
+            manifest, _ = export_decks(request.trials, out)
             sizes = ("n_cells", "n_mosfets", "n_resistors", "t_stop_s")
             run.finish({key: manifest[key] for key in sizes})
         metrics = run.metrics()

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from rram_jax.commands.config import VerifyCommand
-from rram_jax.commands.decks import DeckRequest
+from rram_jax.ngspice.trials import Trials
 from rram_jax.ngspice.workplace import Workplace
 
 
@@ -27,7 +26,7 @@ Found = TypeVar("Found", bound=HasMetrics)
 class Tier(Generic[Found]):
     """One tier."""
 
-    simulate: Callable[[VerifyCommand, DeckRequest, Path, Workplace], Found]
+    simulate: Callable[[Trials, Path, Workplace], Found]
     """Runs all decks, in the run's folder."""
 
     write_tables: Callable[[Found, Path], None]
@@ -38,13 +37,3 @@ class Tier(Generic[Found]):
 
     show: Callable[[Path], None]
     """Prints the table of a finished run."""
-
-
-def chips_of(config: VerifyCommand) -> dict[str, Any]:
-    """Which chips are simulated and how they are written: arguments of every tier."""
-    return {
-        "seed": config.seed,
-        "chips": range(config.chips),
-        "array": config.array,
-        "mismatch": config.mismatch,
-    }

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from rram_jax.chip.program import sample_chip
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.commands.config import VerifyCommand
 from rram_jax.commands.decks import DeckRequest, read_request
@@ -22,14 +21,15 @@ from rram_jax.commands.terminal import (
     say_resumed,
     show_table,
 )
-from rram_jax.commands.tier import HasMetrics, Tier, chips_of
+from rram_jax.commands.tier import HasMetrics, Tier
 from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.commands.verify_columns import COLUMN
 from rram_jax.commands.verify_layers import LAYER
 from rram_jax.commands.verify_static import STATIC
 from rram_jax.ngspice.cluster import connect
-from rram_jax.ngspice.compare import exact_chip, layer_positions
+from rram_jax.ngspice.compare import layer_positions
 from rram_jax.ngspice.runner import ngspice_info
+from rram_jax.ngspice.trials import Trials
 from rram_jax.ngspice.verify import Verification
 from rram_jax.ngspice.verify import verify as verify_network
 from rram_jax.ngspice.workplace import Workplace
@@ -133,7 +133,7 @@ def run_decks(
             slots=slots,
             cluster=cluster,
         )
-        found = tier.simulate(config, request, run.path, work)
+        found = tier.simulate(request.trials, run.path, work)
         tier.write_tables(found, run.path)
         run.finish(_metrics(config, request, found))
     return out
@@ -147,46 +147,34 @@ def show_verification(out: Path) -> None:
         say(f"Decks that converged only with {option}: {n}.")
 
 
-def _simulate(
-    config: VerifyCommand, request: DeckRequest, folder: Path, work: Workplace
-) -> Verification:
-    return verify_network(
-        request.design,
-        request.codes,
-        request.labels,
-        request.images,
-        folder,
-        **chips_of(config),
-        watch=(0, _choose_neuron(config, request)),
-        work=work,
-        process=request.process,
-    )
+def _simulate(trials: Trials, folder: Path, work: Workplace) -> Verification:
+    watch = (0, _choose_neuron(trials))
+    return verify_network(trials, folder, work, watch=watch)
 
 
 def _told(row: dict[str, Any]) -> str:
     return f"{row['seconds']:.0f} s for image {row['image']} on chip {row['chip']}"
 
 
-def _choose_neuron(config: VerifyCommand, request: DeckRequest) -> int:
+def _choose_neuron(trials: Trials) -> int:
     """The first layer's neuron that crosses nearest to half scale in the first deck."""
-    chip = sample_chip(config.seed, 0, request.design, mismatch=config.mismatch)
-    exact = exact_chip(request.design, chip)
-    position = layer_positions(request.design, exact, 0, request.codes[0])
-    return int(np.abs(position - SLOTS / 2).argmin())
+    first = trials.exact[0], 0, trials.taken[0]
+    return int(np.abs(layer_positions(trials.design, *first) - SLOTS / 2).argmin())
 
 
 def _metrics(
     config: VerifyCommand, request: DeckRequest, found: HasMetrics
 ) -> dict[str, Any]:
+    design = request.trials.design
     return found.metrics | {
         "network": request.name,
         "dataset": request.dataset,
-        "device": card_label(config, request.design.device),
-        "sigma_lrs": request.design.device.sigma_lrs,
+        "device": card_label(config, design.device),
+        "sigma_lrs": design.device.sigma_lrs,
         "seed": config.seed,
         "mismatch": config.mismatch,
         "checkpoint": str(config.checkpoint),
-        "network_sha256": request.design.network.sha256,
+        "network_sha256": design.network.sha256,
     }
 
 

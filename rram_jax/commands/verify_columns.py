@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from rram_jax.commands.config import VerifyCommand
-from rram_jax.commands.decks import DeckRequest
 from rram_jax.commands.terminal import say, show_table
-from rram_jax.commands.tier import Tier, chips_of
+from rram_jax.commands.tier import Tier
 from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.ngspice.verify_columns import ColumnVerification, verify_columns
-from rram_jax.ngspice.workplace import Workplace
 from rram_jax.run_folder import read_metrics, write_table
 
 DECKS = (
@@ -24,21 +21,6 @@ DECKS = (
     "retries",
 )
 """Columns of decks.csv, a row a deck of `n` conversions."""
-
-
-def _simulate(
-    config: VerifyCommand, request: DeckRequest, folder: Path, work: Workplace
-) -> ColumnVerification:
-    return verify_columns(
-        request.design,
-        request.codes,
-        request.labels,
-        request.images,
-        folder,
-        **chips_of(config),
-        work=work,
-        process=request.process,
-    )
 
 
 def _write_tables(found: ColumnVerification, folder: Path) -> None:
@@ -83,4 +65,6 @@ def _show(out: Path) -> None:
     say(f"Results: {out} (metrics.json, results.csv, codes.csv, decks.csv, decks/).")
 
 
-COLUMN = Tier(simulate=_simulate, write_tables=_write_tables, told=_told, show=_show)
+COLUMN = Tier(
+    simulate=verify_columns, write_tables=_write_tables, told=_told, show=_show
+)

@@ -3,34 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from rram_jax.commands.config import VerifyCommand
-from rram_jax.commands.decks import DeckRequest
 from rram_jax.commands.terminal import say, show_table
-from rram_jax.commands.tier import Tier, chips_of
+from rram_jax.commands.tier import Tier
 from rram_jax.commands.verified_codes import write_codes, write_results
 from rram_jax.ngspice.verify_layers import LayerVerification, verify_layers
-from rram_jax.ngspice.workplace import Workplace
 from rram_jax.run_folder import read_metrics, write_table
 
 DECKS = ("chip", "image", "layer", "from", "seconds", "cpu_s", "n_points", "solver")
 DECKS += ("retries", "width_error", "deck_sha256")
 """First columns of decks.csv, a row a deck of the outputs `from` one on; energies by
 block follow."""
-
-
-def _simulate(
-    config: VerifyCommand, request: DeckRequest, folder: Path, work: Workplace
-) -> LayerVerification:
-    return verify_layers(
-        request.design,
-        request.codes,
-        request.labels,
-        request.images,
-        folder,
-        **chips_of(config),
-        work=work,
-        process=request.process,
-    )
 
 
 def _write_tables(found: LayerVerification, folder: Path) -> None:
@@ -83,5 +65,5 @@ def _show(out: Path) -> None:
     say(f"Results: {out} (metrics.json, results.csv, codes.csv, decks.csv, decks/).")
 
 
-LAYER = Tier(simulate=_simulate, write_tables=_write_tables, told=_told, show=_show)
+LAYER = Tier(simulate=verify_layers, write_tables=_write_tables, told=_told, show=_show)
 """What `verify --tier layer` does."""

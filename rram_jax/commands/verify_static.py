@@ -3,12 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from rram_jax.commands.config import VerifyCommand
-from rram_jax.commands.decks import DeckRequest
 from rram_jax.commands.terminal import say, show_table
-from rram_jax.commands.tier import Tier, chips_of
+from rram_jax.commands.tier import Tier
 from rram_jax.ngspice.verify_static import StaticVerification, verify_static
-from rram_jax.ngspice.workplace import Workplace
 from rram_jax.report.lines import LINES
 from rram_jax.run_folder import read_metrics, write_table
 
@@ -27,20 +24,6 @@ SWEEPS = (
     "retries",
 )
 """Columns of results.csv, a row a deck; errors are shares of the full scale."""
-
-
-def _simulate(
-    config: VerifyCommand, request: DeckRequest, folder: Path, work: Workplace
-) -> StaticVerification:
-    return verify_static(
-        request.design,
-        request.codes,
-        request.images,
-        folder,
-        **chips_of(config),
-        work=work,
-        process=request.process,
-    )
 
 
 def _write_tables(found: StaticVerification, folder: Path) -> None:
@@ -113,4 +96,6 @@ def _show(out: Path) -> None:
     say(f"Results: {out} (metrics.json, results.csv, voltages.csv, decks/).")
 
 
-STATIC = Tier(simulate=_simulate, write_tables=_write_tables, told=_told, show=_show)
+STATIC = Tier(
+    simulate=verify_static, write_tables=_write_tables, told=_told, show=_show
+)

@@ -21,7 +21,7 @@ from rram_jax.chip.surrogate import (
 from rram_jax.circuit.encode import SLOTS
 from rram_jax.circuit.tile import layer_transfer
 from rram_jax.neuron.model import to_counts
-from rram_jax.types import Array, Float, Integer
+from rram_jax.types import Array, Float
 
 
 def exact_chip(
@@ -170,46 +170,6 @@ def agreement(
         "counts_within_1": float(np.mean(np.abs(counts) <= 1)),
         "lsb_histogram": {str(v): int(n) for v, n in zip(values, number, strict=True)},
     }
-
-
-def judge_chips(
-    design: NetworkDesign,
-    exact: Sequence[tuple[ChipLayer, ...]],
-    codes: Integer[np.ndarray, "all inputs"],
-    labels: Integer[np.ndarray, " all"],
-    images: Sequence[int],
-    chips: Sequence[int],
-    found: Sequence[Integer[np.ndarray, "chips images _"]],
-) -> tuple[list[dict[str, Any]], list[list[LayerComparison]]]:
-    """Rows and comparisons of a tier with neurons, chips then images.
-
-    Args:
-        design: The network's circuit.
-        exact: Each chip (`exact_chip`).
-        codes: Input codes of the whole set.
-        labels: Its labels.
-        images: Which of them were taken.
-        chips: Numbers of the chips.
-        found: What ngspice said, layer by layer.
-    """
-    rows, comparisons = [], []
-    for n, (chip, part) in enumerate(zip(chips, exact, strict=True)):
-        alone = end_to_end(design, part, codes[list(images)])
-        for m, image in enumerate(images):
-            layers = [counts[n, m] for counts in found]
-            comparisons.append(compare_layers(design, part, codes[image], layers))
-            rows.append(
-                {
-                    "chip": int(chip),
-                    "image": int(image),
-                    "label": int(labels[image]),
-                    "winner_spice": list(last_to_cross(layers[-1])),
-                    "winner_surrogate": list(last_to_cross(alone[m])),
-                    "counts": layers[-1].tolist(),
-                    "counts_surrogate_end_to_end": alone[m].tolist(),
-                }
-            )
-    return rows, comparisons
 
 
 def judgement(

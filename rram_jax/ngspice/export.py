@@ -1,17 +1,13 @@
 """Writing decks to a folder that explains itself."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from rram_jax.chip.design import NetworkDesign
-from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.decode import DeckPlan
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.manifest import DeckFolder, checked_elements
+from rram_jax.ngspice.trials import Trials
 
 IDEAL = (
     "clocks and phases",
@@ -30,35 +26,18 @@ transistors, capacitors and resistors."""
 
 
 def export(
-    folder: Path,
-    design: NetworkDesign,
-    codes: np.ndarray,
-    images: Sequence[int],
-    *,
-    seed: int = 0,
-    chips: Sequence[int] = (0,),
-    array: str = "multiport",
-    mismatch: bool = True,
-    watch: tuple[int, int] | None = None,
-    process: Process | None = None,
+    trials: Trials, folder: Path, *, watch: tuple[int, int] | None = None
 ) -> tuple[dict[str, Any], DeckPlan]:
-    """Write the decks of some images on some chips, and a manifest.
+    """Write a deck for each image on each chip, and a manifest.
 
         manifest.json            sizes, seeds, design, checksums
         chip_0000/network.inc    one chip: arrays, neurons, phases
         chip_0000/image_00007.cir    inputs of one image; run this one
 
     Args:
+        trials: Which images on which chips of which design.
         folder: Made where it is missing; files of the same name are replaced.
-        design: The network's circuit.
-        codes: Input codes (images, inputs) of the whole set.
-        images: Which of them get a deck.
-        seed: Makes the chips.
-        chips: Which chips get decks.
-        array: How arrays are written (`array.ARRAYS`).
-        mismatch: False for neurons without threshold shifts.
         watch: (layer, neuron) whose inner nodes are saved as well.
-        process: Of all transistors; our own card, typical, where None.
 
     Returns:
         The manifest, and what decoding needs.
@@ -67,27 +46,18 @@ def export(
         InputError: The design cannot be written as a deck, or the process brings
             elements that cost nothing (`netlist.refuse_free_elements`).
     """
-    decks = DeckFolder(
-        path=folder,
-        design=design,
-        process=process or default_process(),
-        array=array,
-        mismatch=mismatch,
-        seed=seed,
-        chips=tuple(chips),
-        images=tuple(int(i) for i in images),
-        ideal=IDEAL,
-    )
-    for chip in chips:
+    decks = DeckFolder(path=folder, trials=trials, ideal=IDEAL)
+    for chip, sample in zip(trials.chips, trials.samples, strict=True):
         deck = network_deck(
-            design,
-            decks.sample(chip),
-            array,
-            access=decks.access,
-            process=decks.process,
+            trials.design,
+            sample,
+            trials.array,
+            access=trials.access,
+            process=trials.process,
         )
-        texts = {k: deck.image(codes[k].tolist(), watch) for k in images}
-        whole = texts[images[-1]].replace(f".include {BODY_NAME}", deck.body)
+        images = zip(trials.images, trials.taken, strict=True)
+        texts = {image: deck.image(codes.tolist(), watch) for image, codes in images}
+        whole = texts[trials.images[-1]].replace(f".include {BODY_NAME}", deck.body)
         counts = checked_elements(whole)
         decks.write(f"chip_{chip:04d}/{BODY_NAME}", deck.body)
         for image, text in texts.items():

@@ -1,6 +1,5 @@
 """What a folder of decks says of itself: sizes, seeds, circuit, checksums."""
 
-import functools
 import hashlib
 import json
 from collections import Counter
@@ -9,46 +8,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.program import sample_chip
-from rram_jax.chip.sample import LayerSample
-from rram_jax.device.variability import count_clipped
-from rram_jax.neuron.cmos import Process
-from rram_jax.ngspice.access import AccessTransistor
-from rram_jax.ngspice.array import IDEAL_CELLS, access_of
+from rram_jax.ngspice.array import IDEAL_CELLS
 from rram_jax.ngspice.cmos import models_sha256
 from rram_jax.ngspice.job import write_whole
 from rram_jax.ngspice.netlist import count_elements, refuse_free_elements
+from rram_jax.ngspice.trials import Trials
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeckFolder:
-    """Writes the decks of some chips, and the manifest beside them."""
+    """Writes the decks of some trials, and the manifest beside them."""
 
     path: Path
-    design: NetworkDesign
-    process: Process
-    array: str
-    """How arrays are written (`array.ARRAYS`)."""
-
-    mismatch: bool
-    seed: int
-    chips: tuple[int, ...]
-    images: tuple[int, ...]
+    trials: Trials
     ideal: tuple[str, ...]
     """What no transistor, capacitor or resistor stands for, beside what
     `array.IDEAL_CELLS` and `Process.ideal` say."""
 
     sha256: dict[str, str] = field(default_factory=dict)
     """Of every file that was written."""
-
-    programmed: dict[str, dict[int, int]] = field(default_factory=dict)
-    """What was done to the cells of each chip, and how often."""
-
-    @functools.cached_property
-    def access(self) -> AccessTransistor | None:
-        """The access transistor of all cells, measured once; None without."""
-        return access_of(self.design, self.array, self.process)
 
     def write(self, name: str, text: str) -> Path:
         """Write one file, in a folder of its own where `name` has one."""
@@ -58,51 +36,33 @@ class DeckFolder:
         self.sha256[name] = hashlib.sha256(text.encode()).hexdigest()
         return path
 
-    def sample(self, chip: int) -> tuple[LayerSample, ...]:
-        """Draw one of the chips, and note what programming did to its cells."""
-        design, device = self.design, self.design.device.params()
-        sample = sample_chip(self.seed, chip, design, mismatch=self.mismatch)
-        # Programmed resistances are clipped, before RTN moves them.
-        programmed = sample_chip(
-            self.seed, chip, design, rtn_pass=None, mismatch=self.mismatch
-        )
-        told = {
-            "cells_clipped": [count_clipped(x.resistance, device) for x in programmed],
-            "trim_pulses": [layer.trim_pulses for layer in sample],
-            "verified": [layer.verified for layer in sample],
-            "verify_pulses": [layer.verify_pulses for layer in sample],
-        }
-        for name, layers in told.items():
-            self.programmed.setdefault(name, {})[chip] = sum(map(int, layers))
-        return sample
-
     def write_manifest(self, sizes: Mapping[str, Any]) -> dict[str, Any]:
         """Write and return manifest.json; `sizes` are the decks' own."""
-        design = self.design
+        trials, design, process = self.trials, self.trials.design, self.trials.process
         manifest = {
             "network": design.network.config.name,
             "network_sha256": design.network.sha256,
             "n_cells": design.network.n_cells,
-            "array": self.array,
-            "access": self.access and self.access.told,
-            "mismatch": self.mismatch,
-            "seed": self.seed,
-            "chips": list(self.chips),
-            "images": list(self.images),
+            "array": trials.array,
+            "access": trials.access and trials.access.told,
+            "mismatch": trials.mismatch,
+            "seed": trials.seed,
+            "chips": list(map(int, trials.chips)),
+            "images": list(map(int, trials.images)),
             "device": asdict(design.device),
             "circuit": asdict(design.circuit),
             "neuron_card": design.card.name,
             "neuron_card_sha256": design.card.sha256,
-            "cmos_card": self.process.card.name,
-            "neuron_netlist": self.process.netlist and self.process.netlist.name,
-            "corner": self.process.corner,
-            "temperature": self.process.temperature,
-            "transistors_sha256": models_sha256(self.process),
+            "cmos_card": process.card.name,
+            "neuron_netlist": process.netlist and process.netlist.name,
+            "corner": process.corner,
+            "temperature": process.temperature,
+            "transistors_sha256": models_sha256(process),
             "neurons": [asdict(layer.neuron) for layer in design.layers],
             "programming": asdict(design.programming),
-            **self.programmed,
+            **trials.programming,
             **sizes,
-            "ideal": [*self.ideal, *IDEAL_CELLS[self.array], *self.process.ideal],
+            "ideal": [*self.ideal, *IDEAL_CELLS[trials.array], *process.ideal],
             "sha256": self.sha256,
         }
         write_whole(self.path / "manifest.json", json.dumps(manifest, indent=1))

@@ -1,22 +1,14 @@
 """Full-circuit verification: decks run, decoded and set beside the surrogate."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rram_jax.chip.config import count_macs
-from rram_jax.chip.design import NetworkDesign
-from rram_jax.chip.program import sample_chip
-from rram_jax.neuron.cmos import Process
-from rram_jax.ngspice.compare import (
-    LayerComparison,
-    exact_chip,
-    judge_chips,
-    judgement,
-)
+from rram_jax.ngspice.compare import LayerComparison, judgement
 from rram_jax.ngspice.cost import energy_per_mac, layer_instants
 from rram_jax.ngspice.export import export
 from rram_jax.ngspice.job import (
@@ -28,6 +20,7 @@ from rram_jax.ngspice.job import (
 )
 from rram_jax.ngspice.manifest import programming_metrics
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
+from rram_jax.ngspice.trials import Trials
 from rram_jax.ngspice.workplace import Workplace
 
 
@@ -47,19 +40,11 @@ class Verification:
 
 
 def verify(
-    design: NetworkDesign,
-    codes: np.ndarray,
-    labels: np.ndarray,
-    images: Sequence[int],
+    trials: Trials,
     folder: Path,
-    *,
-    seed: int = 0,
-    chips: Sequence[int] = (0,),
-    array: str = "multiport",
-    mismatch: bool = True,
-    watch: tuple[int, int] | None = None,
     work: Workplace | None = None,
-    process: Process | None = None,
+    *,
+    watch: tuple[int, int] | None = None,
 ) -> Verification:
     """Simulate images on chips at transistor level and compare with the surrogate.
 
@@ -67,20 +52,11 @@ def verify(
     another by now. What failed or killed runs left in `folder` is removed at the start.
 
     Args:
-        design: The network's circuit.
-        codes: Input codes (images, inputs) of the whole set.
-        labels: Its labels (images,).
-        images: Which images are simulated.
+        trials: Which images on which chips of which design.
         folder: Decks, rows and waveforms; made where it is missing. One process at a
             time may use it.
-        seed: Makes the chips, cells and mismatch alike, as in the surrogate.
-        chips: Which chips.
-        array: How arrays are written (`array.ARRAYS`).
-        mismatch: False for neurons without threshold shifts.
-        watch: (layer, neuron) whose waveforms are kept for the first deck.
         work: How decks are run, and who is told.
-        process: Of all transistors; our own card, typical, where None. The surrogate
-            knows nothing of it: its neurons are those of the design's card.
+        watch: (layer, neuron) whose waveforms are kept for the first deck.
 
     Raises:
         Stopped: `work.stop` was set (`stop.Stopped`); finished decks are kept.
@@ -89,18 +65,7 @@ def verify(
     """
     ngspice, decks = ngspice_info(), folder / "decks"
     work = work or Workplace()
-    manifest, plan = export(
-        decks,
-        design,
-        codes,
-        images,
-        seed=seed,
-        chips=chips,
-        array=array,
-        mismatch=mismatch,
-        watch=watch,
-        process=process,
-    )
+    manifest, plan = export(trials, decks, watch=watch)
     jobs = [
         DeckJob(
             chip=chip,
@@ -110,17 +75,12 @@ def verify(
             timeout_s=work.timeout_s,
             retry=work.retry,
             watch=watch,
-            waves=folder / "waves.npz" if first and watch else None,
+            waves=folder / "waves.npz" if k == 0 and watch else None,
         )
-        for first, (chip, image) in _pairs(chips, images)
+        for k, (chip, image) in enumerate(product(trials.chips, trials.images))
     ]
     rows = work.finish(run_image, jobs, lambda job: read_row(job, ngspice))
-    return _judge(design, codes, labels, rows, manifest)
-
-
-def _pairs(chips, images):
-    pairs = [(chip, image) for chip in chips for image in images]
-    return [(k == 0, pair) for k, pair in enumerate(pairs)]
+    return _judge(trials, rows, manifest)
 
 
 def read_row(job: DeckJob, ngspice: NgspiceInfo) -> dict[str, Any] | None:
@@ -138,21 +98,11 @@ def read_row(job: DeckJob, ngspice: NgspiceInfo) -> dict[str, Any] | None:
     return asdict(row) if told == (sizes[False], sizes[True] or [0]) else None
 
 
-def _judge(design, codes, labels, rows, manifest) -> Verification:
+def _judge(trials: Trials, rows, manifest) -> Verification:
     digests = ("network_sha256", "neuron_card_sha256", "transistors_sha256")
-    chips, images = manifest["chips"], manifest["images"]
-    exact = [
-        exact_chip(
-            design,
-            sample_chip(manifest["seed"], n, design, mismatch=manifest["mismatch"]),
-        )
-        for n in chips
-    ]
+    design, shape = trials.design, (len(trials.chips), len(trials.images), -1)
     layers = zip(*([*row["codes"], row["counts"]] for row in rows), strict=True)
-    found = [np.reshape(layer, (len(chips), len(images), -1)) for layer in layers]
-    judged, comparisons = judge_chips(
-        design, exact, codes, labels, images, chips, found
-    )
+    judged, comparisons = trials.judge([np.reshape(layer, shape) for layer in layers])
     told = {name: manifest[name] for name in digests}
     rows = [row | answer | told for row, answer in zip(rows, judged, strict=True)]
     blocks = rows[0]["energy_j"].keys()

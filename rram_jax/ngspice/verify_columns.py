@@ -5,7 +5,6 @@ resistance and capacitance, so a conversion costs as much in a large network as 
 small one. Layer by layer: ngspice's own codes drive the next layer.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,20 +19,18 @@ from rram_jax.chip.surrogate import ChipLayer, sensed, with_constants
 from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.pair import signed_transfer
 from rram_jax.circuit.wiring import SensedLines, sensed_lines
-from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.array import LINEAR, array_form
 from rram_jax.ngspice.column import ColumnJob, ColumnRow, run_columns
 from rram_jax.ngspice.compare import (
     LayerComparison,
-    exact_chip,
     excess_before,
-    judge_chips,
     judgement,
 )
 from rram_jax.ngspice.job import count_retries, kept_row
 from rram_jax.ngspice.manifest import DeckFolder, checked_elements
 from rram_jax.ngspice.runner import NgspiceInfo, ngspice_info
 from rram_jax.ngspice.testbench import column_deck
+from rram_jax.ngspice.trials import Trials
 from rram_jax.ngspice.workplace import Workplace
 from rram_jax.types import Float, Integer
 
@@ -94,33 +91,15 @@ def layer_lines(sample: LayerSample, layer: LayerDesign, array: str) -> SensedLi
 
 
 def verify_columns(
-    design: NetworkDesign,
-    codes: Integer[np.ndarray, "images inputs"],
-    labels: Integer[np.ndarray, " images"],
-    images: Sequence[int],
-    folder: Path,
-    *,
-    seed: int = 0,
-    chips: Sequence[int] = (0,),
-    array: str = "multiport",
-    mismatch: bool = True,
-    work: Workplace | None = None,
-    process: Process | None = None,
+    trials: Trials, folder: Path, work: Workplace | None = None
 ) -> ColumnVerification:
     """Convert images on chips, neuron by neuron, and compare with the surrogate.
 
     Args:
-        design: The network's circuit.
-        codes: Input codes of the whole set.
-        labels: Its labels.
-        images: Which images are taken.
+        trials: Which images on which chips of which design; its `array` says which
+            resistors the equivalents are computed of (`array.LINEAR`).
         folder: Decks and rows; made where it is missing.
-        seed: Makes the chips, cells and mismatch alike, as in the surrogate.
-        chips: Which chips.
-        array: Which resistors the equivalents are computed of (`array.LINEAR`).
-        mismatch: False for neurons without threshold shifts.
         work: How decks are run.
-        process: Of all transistors; our own card, typical, where None.
 
     Raises:
         Stopped: `work.stop` was set (`stop.Stopped`); finished decks are kept.
@@ -128,48 +107,36 @@ def verify_columns(
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
     kept, work = partial(_kept, ngspice=ngspice_info()), work or Workplace()
-    place = DeckFolder(
-        path=folder / "decks",
-        design=design,
-        process=process or default_process(),
-        array=array,
-        mismatch=mismatch,
-        seed=seed,
-        chips=tuple(chips),
-        images=tuple(map(int, images)),
-        ideal=IDEAL,
-    )
-    wanted = list(place.images)
-    samples = [place.sample(chip) for chip in place.chips]
-    exact = [exact_chip(design, sample) for sample in samples]
-    before = [codes[wanted]] * len(samples)
+    design, n_chips, n_images = trials.design, len(trials.chips), len(trials.images)
+    place = DeckFolder(path=folder / "decks", trials=trials, ideal=IDEAL)
+    before = [trials.taken] * n_chips
     per_layer = [
-        -(-len(wanted) * layer.layer.n_outputs // PER_DECK) * len(samples)
+        -(-n_images * layer.layer.n_outputs // PER_DECK) * n_chips
         for layer in design.layers
     ]
     found, decks = [], []
     for k, layer in enumerate(design.layers):
         jobs = []
-        for chip, sample, part, driven in zip(
-            chips, samples, exact, before, strict=True
+        for chip, sample, exact, driven in zip(
+            trials.chips, trials.samples, trials.exact, before, strict=True
         ):
-            lines = layer_lines(sample[k], layer, array)
-            stairs = _staircases(design, part, k, driven, lines)
+            lines = layer_lines(sample[k], layer, trials.array)
+            stairs = _staircases(design, exact, k, driven, lines)
             jobs += _write(place, chip, k, sample[k], stairs, lines, work)
         manifest = place.write_manifest({"conversions_a_deck": PER_DECK})
         rows = work.finish(
             run_columns, jobs, kept, before=len(decks), total=sum(per_layer)
         )
         told = np.concatenate([row["counts"] for row in rows])
-        counts = told.reshape(len(samples), len(wanted), -1)
+        counts = told.reshape(n_chips, n_images, -1)
         found.append(counts)
         before = list(counts)
-        owners = np.repeat(list(chips), len(rows) // len(samples)).tolist()
+        owners = np.repeat(list(trials.chips), len(rows) // n_chips).tolist()
         decks += [
             row | {"chip": chip, "layer": k}
             for chip, row in zip(owners, rows, strict=True)
         ]
-    rows, comparisons = judge_chips(design, exact, codes, labels, wanted, chips, found)
+    rows, comparisons = trials.judge(found)
     return ColumnVerification(
         metrics=_metrics(manifest, comparisons, rows, decks),
         rows=rows,
@@ -205,7 +172,7 @@ def _staircases(
 
 def _write(place: DeckFolder, chip: int, k: int, sample, stairs, lines, work):
     """Decks of one chip's layer, images then neurons, and their jobs."""
-    layer = place.design.layers[k]
+    layer = place.trials.design.layers[k]
     n_images, n_outputs, slots = stairs.shape
     stairs = stairs.reshape(-1, slots)
     neuron = np.tile(np.arange(n_outputs), n_images)
@@ -219,7 +186,7 @@ def _write(place: DeckFolder, chip: int, k: int, sample, stairs, lines, work):
             layer.neuron,
             stairs[some],
             [shifts[j] for j in neuron[some]],
-            process=place.process,
+            process=place.trials.process,
             r_lines=lines.resistance[neuron[some]],
         )
         checked_elements(text)

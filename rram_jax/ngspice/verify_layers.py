@@ -16,12 +16,9 @@ import numpy as np
 from rram_jax.chip.design import NetworkDesign
 from rram_jax.chip.surrogate import ChipLayer
 from rram_jax.circuit.encode import SLOTS
-from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.compare import (
     LayerComparison,
-    exact_chip,
     excess_before,
-    judge_chips,
     judgement,
 )
 from rram_jax.ngspice.deck import network_deck
@@ -33,6 +30,7 @@ from rram_jax.ngspice.manifest import (
 )
 from rram_jax.ngspice.parts import LayerPart, layer_parts, one_layer
 from rram_jax.ngspice.runner import ngspice_info
+from rram_jax.ngspice.trials import Trials
 from rram_jax.ngspice.verify import read_row
 from rram_jax.ngspice.workplace import Workplace
 from rram_jax.types import Float, Integer
@@ -77,18 +75,7 @@ class LayerVerification:
 
 
 def verify_layers(
-    design: NetworkDesign,
-    codes: Integer[np.ndarray, "images inputs"],
-    labels: Integer[np.ndarray, " images"],
-    images: Sequence[int],
-    folder: Path,
-    *,
-    seed: int = 0,
-    chips: Sequence[int] = (0,),
-    array: str = "multiport",
-    mismatch: bool = True,
-    work: Workplace | None = None,
-    process: Process | None = None,
+    trials: Trials, folder: Path, work: Workplace | None = None
 ) -> LayerVerification:
     """Simulate images on chips, layer by layer, and compare with the surrogate.
 
@@ -97,17 +84,9 @@ def verify_layers(
         decks/chip_0000/layer_1/from_000/image_00007.cir
 
     Args:
-        design: The network's circuit.
-        codes: Input codes of the whole set.
-        labels: Its labels.
-        images: Which images are taken.
+        trials: Which images on which chips of which design.
         folder: Decks and rows; made where it is missing.
-        seed: Makes the chips, cells and mismatch alike, as in the surrogate.
-        chips: Which chips.
-        array: How arrays are written (`array.ARRAYS`).
-        mismatch: False for neurons without threshold shifts.
         work: How decks are run.
-        process: Of all transistors; our own card, typical, where None.
 
     Raises:
         Stopped: `work.stop` was set (`stop.Stopped`); finished decks are kept.
@@ -115,45 +94,32 @@ def verify_layers(
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
     kept, work = partial(read_row, ngspice=ngspice_info()), work or Workplace()
-    place = DeckFolder(
-        path=folder / "decks",
-        design=design,
-        process=process or default_process(),
-        array=array,
-        mismatch=mismatch,
-        seed=seed,
-        chips=tuple(chips),
-        images=tuple(map(int, images)),
-        ideal=IDEAL,
-    )
-    samples = [place.sample(chip) for chip in place.chips]
-    exact = [exact_chip(design, sample) for sample in samples]
+    design, n_chips, n_images = trials.design, len(trials.chips), len(trials.images)
+    place = DeckFolder(path=folder / "decks", trials=trials, ideal=IDEAL)
     parts = [layer_parts(layer) for layer in design.layers]
-    total = sum(map(len, parts)) * len(samples) * len(place.images)
-    before = [codes[list(place.images)]] * len(samples)
+    total = sum(map(len, parts)) * n_chips * n_images
+    before = [trials.taken] * n_chips
     found, decks, sizes = [], [], []
     for k, own in enumerate(parts):
         jobs = []
         for chip, sample, known, driven in zip(
-            place.chips, samples, exact, before, strict=True
+            trials.chips, trials.samples, trials.exact, before, strict=True
         ):
             pulses = pulse_widths(design, known, k, driven)
             for part in own:
                 some, size = _write(place, chip, k, part, sample[k], pulses, work)
                 jobs += some
-                sizes += [size] if chip == place.chips[0] else []
+                sizes += [size] if chip == trials.chips[0] else []
         manifest = place.write_manifest(_sizes(sizes))
         rows = work.finish(run_image, jobs, kept, before=len(decks), total=total)
-        found.append(_joined(rows, own, len(samples), len(place.images)))
+        found.append(_joined(rows, own, n_chips, n_images))
         before = list(found[-1])
-        starts = [part.outputs.start for part in own for _ in place.images]
+        starts = [part.outputs.start for part in own for _ in trials.images]
         decks += [
             row | {"layer": k, "from": start}
-            for row, start in zip(rows, starts * len(samples), strict=True)
+            for row, start in zip(rows, starts * n_chips, strict=True)
         ]
-    rows, comparisons = judge_chips(
-        design, exact, codes, labels, place.images, place.chips, found
-    )
+    rows, comparisons = trials.judge(found)
     return LayerVerification(
         metrics=_metrics(manifest, rows, comparisons, decks),
         rows=rows,
@@ -177,19 +143,19 @@ def _write(
     place: DeckFolder, chip: int, k: int, part: LayerPart, sample, pulses, work
 ) -> tuple[list[DeckJob], dict[str, Any]]:
     """Decks of all images on one part of a chip's layer: their jobs, and their size."""
-    design, layers = one_layer(place.design, part.layer), place.design.layers
+    trials, layers = place.trials, place.trials.design.layers
     deck = network_deck(
-        design,
+        one_layer(trials.design, part.layer),
         [part.of_chip(sample)],
-        place.array,
-        access=place.access,
+        trials.array,
+        access=trials.access,
         load=layers[k + 1] if k + 1 < len(layers) else None,
-        process=place.process,
+        process=trials.process,
     )
     name = f"chip_{chip:04d}/layer_{k}/from_{part.outputs.start:03d}"
     place.write(f"{name}/{BODY_NAME}", deck.body)
     jobs = []
-    for image, widths in zip(place.images, pulses, strict=True):
+    for image, widths in zip(trials.images, pulses, strict=True):
         text = deck.image(widths.tolist())
         jobs.append(
             DeckJob(

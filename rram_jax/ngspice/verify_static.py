@@ -5,7 +5,6 @@ the first layer those that the surrogate has there. A pattern is one slot of one
 which pairs of rows are driven in it.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,18 +13,17 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from rram_jax.chip.design import LayerDesign, NetworkDesign
+from rram_jax.chip.design import LayerDesign
 from rram_jax.chip.surrogate import bit_lines, with_constants
 from rram_jax.circuit.config import tile_grid
 from rram_jax.circuit.encode import SLOTS
-from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.array import (
     LINEAR,
     array_form,
     array_lines,
 )
 from rram_jax.ngspice.cmos import model_lines
-from rram_jax.ngspice.compare import codes_before, exact_chip
+from rram_jax.ngspice.compare import codes_before
 from rram_jax.ngspice.job import count_retries, kept_row
 from rram_jax.ngspice.manifest import DeckFolder
 from rram_jax.ngspice.runner import ngspice_info
@@ -37,8 +35,9 @@ from rram_jax.ngspice.static import (
     run_static,
     static_deck,
 )
+from rram_jax.ngspice.trials import Trials
 from rram_jax.ngspice.workplace import Workplace
-from rram_jax.types import Bool, Float, Int, Integer
+from rram_jax.types import Bool, Float, Int
 
 BARS = dict.fromkeys(LINEAR, ("error_max", 1e-3)) | {"1t1r": ("error_rms", 3e-3)}
 """[-] Errors of bit lines that are let pass, as shares of the full scale: the largest
@@ -117,31 +116,15 @@ def slot_patterns(
 
 
 def verify_static(
-    design: NetworkDesign,
-    codes: Integer[np.ndarray, "images inputs"],
-    images: Sequence[int],
-    folder: Path,
-    *,
-    seed: int = 0,
-    chips: Sequence[int] = (0,),
-    array: str = "multiport",
-    mismatch: bool = True,
-    work: Workplace | None = None,
-    process: Process | None = None,
+    trials: Trials, folder: Path, work: Workplace | None = None
 ) -> StaticVerification:
     """Sweep images over every layer of some chips and compare with the surrogate.
 
     Args:
-        design: The network's circuit.
-        codes: Input codes of the whole set.
-        images: Which of them are taken.
+        trials: Which images on which chips of which design; labels are not looked
+            at. Its `array` is one of `BARS`.
         folder: Decks and rows; made where it is missing.
-        seed: Makes the chips, as in the surrogate.
-        chips: Which chips.
-        array: How arrays are written: one of `BARS`.
-        mismatch: False for the codes of neurons without threshold shifts.
         work: How decks are run.
-        process: Of access transistors; our own card, typical, where None.
 
     Raises:
         Stopped: `work.stop` was set (`stop.Stopped`); finished decks are kept.
@@ -149,25 +132,15 @@ def verify_static(
         InputError: ngspice is missing, or the design cannot be written as a deck.
     """
     ngspice, work = ngspice_info(), work or Workplace()
-    array_form(array, tuple(BARS))
-    place = DeckFolder(
-        path=folder / "decks",
-        design=design,
-        process=process or default_process(),
-        array=array,
-        mismatch=mismatch,
-        seed=seed,
-        chips=tuple(chips),
-        images=tuple(map(int, images)),
-        ideal=IDEAL,
-    )
-    found = [part for chip in place.chips for part in _decks(place, chip, codes, work)]
+    array_form(trials.array, tuple(BARS))
+    place = DeckFolder(path=folder / "decks", trials=trials, ideal=IDEAL)
+    found = [part for n in range(len(trials.chips)) for part in _decks(place, n, work)]
     manifest = place.write_manifest({"images_a_deck": IMAGES_A_DECK})
     parts, jobs = [part for part, _ in found], [job for _, job in found]
     kept = partial(_kept, ngspice=ngspice)
     rows = work.finish(run_static, jobs, kept)
     return StaticVerification(
-        metrics=_metrics(design, manifest, parts, rows),
+        metrics=_metrics(trials.design, manifest, parts, rows),
         parts=parts,
         rows=rows,
     )
@@ -181,14 +154,15 @@ def _kept(job: StaticJob, ngspice) -> dict[str, Any] | None:
     return asdict(row)
 
 
-def _decks(place: DeckFolder, chip: int, codes, work):
-    """(part, job) of every sweep on a chip; the decks are written."""
-    design, sample, access = place.design, place.sample(chip), place.access
-    exact, technology = exact_chip(design, sample), design.layers[0].neuron.technology
-    shared = [access.word_line, model_lines(place.process)] if access else []
+def _decks(place: DeckFolder, n: int, work):
+    """(part, job) of every sweep on the n-th chip; the decks are written."""
+    trials, design, access = place.trials, place.trials.design, place.trials.access
+    chip, sample, exact = trials.chips[n], trials.samples[n], trials.exact[n]
+    technology = design.layers[0].neuron.technology
+    shared = [access.word_line, model_lines(trials.process)] if access else []
     constant_codes = design.network.config.constant_codes
-    wanted = np.asarray(place.images)
-    for k, before in enumerate(codes_before(design, exact, codes[wanted])):
+    wanted = np.asarray(trials.images)
+    for k, before in enumerate(codes_before(design, exact, trials.taken)):
         layer, transfer = design.layers[k], exact[k].transfer
         resistance = np.asarray(sample[k].resistance, np.float64)
         pairs = with_constants(jnp.asarray(before, jnp.float32), constant_codes)
@@ -200,9 +174,9 @@ def _decks(place: DeckFolder, chip: int, codes, work):
                 resistance[:, cols.start : cols.stop],
                 layer.tile,
                 c,
-                place.array,
+                trials.array,
                 access=access,
-                process=place.process,
+                process=trials.process,
             )
             outputs = np.arange(cols.start // c, cols.stop // c)
             for start in range(0, len(wanted), IMAGES_A_DECK):

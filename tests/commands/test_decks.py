@@ -24,12 +24,12 @@ def test_decks_are_of_cells_after_the_reset_pulse_that_is_asked_for(checkpoint):
     request = read_request(
         ExportCommand(checkpoint=checkpoint, images=1, v_reset=1.0, sigma_lrs=0.2)
     )
-    card, own = request.design.device, load_card("hfo2-nominal")
+    card, own = request.trials.design.device, load_card("hfo2-nominal")
     assert card.r_hrs == pytest.approx(13_180, rel=1e-3)
     assert (card.v_reset, card.t_reset, card.sigma_lrs) == (1.0, own.t_reset, 0.2)
     assert request.asked["device_card"]["r_hrs"] == card.r_hrs
     same = read_request(ExportCommand(checkpoint=checkpoint, images=1))
-    assert same.design.device == own
+    assert same.trials.design.device == own
 
 
 def test_decks_after_a_reset_pulse_that_the_card_does_not_speak_for(checkpoint):
@@ -42,11 +42,11 @@ def test_decks_after_a_reset_pulse_that_the_card_does_not_speak_for(checkpoint):
 
 def test_decks_stand_at_a_corner_and_a_temperature(checkpoint):
     own = read_request(ExportCommand(checkpoint=checkpoint, images=1))
-    assert own.process == default_process()
+    assert own.trials.process == default_process()
     slow = read_request(
         ExportCommand(checkpoint=checkpoint, images=1, corner="ss", temperature=85.0)
     )
-    assert (slow.process.corner, slow.process.temperature) == ("ss", 85.0)
+    assert (slow.trials.process.corner, slow.trials.process.temperature) == ("ss", 85.0)
     assert slow.asked["transistors_sha256"] != own.asked["transistors_sha256"]
     with pytest.raises(InputError, match="no corner 'sx'") as told:
         read_request(ExportCommand(checkpoint=checkpoint, corner="sx"))
@@ -58,7 +58,7 @@ def test_decks_hold_own_circuits(checkpoint, capsys):
     request = read_request(
         ExportCommand(checkpoint=checkpoint, images=1, neuron_netlist=example)
     )
-    netlist = request.process.netlist
+    netlist = request.trials.process.netlist
     assert netlist is not None
     assert netlist.cells.keys() == {"gm_hidden", "gm_output"}
     assert request.asked["netlist_sha256"] == netlist.sha256
@@ -73,9 +73,9 @@ def test_decks_are_of_chips_as_they_are_programmed(checkpoint):
     request = read_request(
         ExportCommand(checkpoint=checkpoint, programming=programming)
     )
-    assert request.design.programming == programming
-    assert request.design.calibration.shape == (1000, 144)
-    assert request.design.device.band_lrs == 0.2
+    assert request.trials.design.programming == programming
+    assert request.trials.design.calibration.shape == (1000, 144)
+    assert request.trials.design.device.band_lrs == 0.2
     assert request.asked["programming"]["verify_share"] == 0.05
     assert request.asked["device_card"]["band_lrs"] == 0.2
 
@@ -105,7 +105,7 @@ def test_tiers_take_the_arrays_that_they_are_exact_for(checkpoint):
 def test_images_are_drawn_by_the_seed(checkpoint):
     def drawn(**settings):
         config = ExportCommand(checkpoint=checkpoint, data="mnist5k", **settings)
-        return read_request(config).images
+        return read_request(config).trials.images
 
     assert drawn(images=3) == (0, 1, 2)
     few, many = drawn(images=3, draw=True), drawn(images=40, draw=True)

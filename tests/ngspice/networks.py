@@ -1,5 +1,7 @@
 """A small network whose neurons are within reach of their card, for decks."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rram_jax.chip.config import TRIM_PATTERNS, CircuitConfig, NetworkConfig
@@ -7,11 +9,19 @@ from rram_jax.chip.design import NetworkDesign, design_network
 from rram_jax.chip.network import HardwareNetwork, Layer
 from rram_jax.circuit.config import TileConfig
 from rram_jax.device.card import load_card
+from rram_jax.ngspice.trials import Trials
 from tests.helpers import random_network
 
 SIZES = (34, 5, 3)
 SMALL = (8, 4, 3)
 CODES = np.random.default_rng(3).integers(0, 16, (4, SIZES[0])).astype(np.uint8)
+LABELS = np.array([0, 1, 2, 0])
+
+
+def trials_of(design: NetworkDesign, images: Sequence[int], **settings) -> Trials:
+    """Some of four random images on chips of a design."""
+    codes = CODES[:, : design.network.config.sizes[0]]
+    return Trials(design=design, codes=codes, labels=LABELS, images=images, **settings)
 
 
 def random_design() -> NetworkDesign:

@@ -23,7 +23,7 @@ from rram_jax.ngspice.verify_static import verify_static
 from rram_jax.ngspice.workplace import Workplace
 from rram_jax.spice_files import spice_dir
 from tests.helpers import is_one_sentence
-from tests.ngspice.networks import CODES, random_design
+from tests.ngspice.networks import CODES, random_design, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_cells_are_split_in_the_typical_corner(design):
 @pytest.mark.ngspice
 def test_bit_lines_with_access_transistors(design, tmp_path):
     found = verify_static(
-        design, CODES, [2, 0], tmp_path, seed=1, array="1t1r", work=Workplace(workers=1)
+        trials_of(design, [2, 0], seed=1, array="1t1r"), tmp_path, Workplace(workers=1)
     )
     metrics = found.metrics
     assert metrics["bar_of"] == "error_rms"
@@ -89,7 +89,7 @@ def test_bit_lines_with_access_transistors(design, tmp_path):
     assert metrics["error_max"] < 2e-2
     assert "word lines stand at the supply" in metrics["ideal"]
     with pytest.raises(InputError, match="array must be one of multiport, cells, 1t1r"):
-        verify_static(design, CODES, [2], tmp_path, array="shunted")
+        verify_static(trials_of(design, [2], array="shunted"), tmp_path)
 
 
 @pytest.mark.ngspice

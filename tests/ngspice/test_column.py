@@ -10,9 +10,7 @@ from rram_jax.ngspice.compare import compare_layers, exact_chip
 from rram_jax.ngspice.testbench import column_deck
 from rram_jax.ngspice.verify_columns import layer_lines, verify_columns
 from rram_jax.ngspice.workplace import Workplace
-from tests.ngspice.networks import CODES, random_design
-
-LABELS = np.array([0, 1, 2, 0])
+from tests.ngspice.networks import CODES, random_design, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def test_columns_answer_as_the_surrogate_and_resume(design, tmp_path, monkeypatc
     )
 
     def verified():
-        return verify_columns(design, CODES, LABELS, [2, 0], tmp_path, work=work)
+        return verify_columns(trials_of(design, [2, 0]), tmp_path, work)
 
     found = verified()
     assert started == [(0, 5), (3, 5)]  # ten hidden conversions, then six outputs

@@ -22,7 +22,7 @@ from rram_jax.ngspice.job import BODY_NAME, DeckJob, DeckRow, write_whole
 from rram_jax.ngspice.runner import NgspiceInfo, run_deck
 from rram_jax.ngspice.verify import read_row, verify
 from rram_jax.ngspice.workplace import Workplace
-from tests.ngspice.networks import CODES, SIZES, random_design
+from tests.ngspice.networks import CODES, SIZES, random_design, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_wires_without_resistance_are_refused(design):
 
 
 def test_export_explains_itself(design, tmp_path):
-    manifest, plan = export(tmp_path, design, CODES, [2, 0], seed=1, chips=[0, 3])
+    manifest, plan = export(trials_of(design, [2, 0], seed=1, chips=[0, 3]), tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text()) == json.loads(
         json.dumps(manifest)
     )
@@ -97,7 +97,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
 
 
 def test_rows_of_another_shape_deck_or_ngspice_are_run_again(design, tmp_path):
-    _, plan = export(tmp_path, design, CODES, [2])
+    _, plan = export(trials_of(design, [2]), tmp_path)
     deck = tmp_path / "chip_0000" / "image_00002.cir"
     job = DeckJob(chip=0, image=2, deck=deck, plan=plan, timeout_s=1.0)
     ngspice = NgspiceInfo(path=Path("/ngspice"), version=46, klu=True)
@@ -192,34 +192,26 @@ def test_images_in_a_row_answer_as_each_alone(design):
 
 @pytest.mark.ngspice
 def test_verify_resumes_from_finished_decks(design, tmp_path):
-    labels, seen = np.array([0, 1, 2, 0]), []
+    trials, seen = trials_of(design, [0, 1]), []
 
     def stop(row):
         seen.append(row["image"])
         raise KeyboardInterrupt
 
-    options = dict(seed=0, chips=[0], array="multiport", watch=(0, 1))
     work = Workplace(workers=1, on_row=stop)
     with pytest.raises(KeyboardInterrupt):
-        verify(design, CODES, labels, [0, 1], tmp_path, work=work, **options)
+        verify(trials, tmp_path, work, watch=(0, 1))
     # The worker is stopped in the midst of the second deck.
     assert len(list(tmp_path.glob("decks/chip_0000/*.json"))) == len(seen) == 1
     left = tmp_path / "decks" / "chip_0000" / "runs" / "ngspice-of-a-killed-run"
     left.mkdir(parents=True)
     started, rows = [], []
-    found = verify(
-        design,
-        CODES,
-        labels,
-        [0, 1],
-        tmp_path,
-        work=Workplace(
-            workers=1,
-            on_start=lambda done, total: started.append((done, total)),
-            on_row=rows.append,
-        ),
-        **options,
+    work = Workplace(
+        workers=1,
+        on_start=lambda done, total: started.append((done, total)),
+        on_row=rows.append,
     )
+    found = verify(trials, tmp_path, work, watch=(0, 1))
     assert not left.exists()
     assert started == [(1, 2)]
     assert [row["image"] for row in rows] == [1]

@@ -16,9 +16,9 @@ from rram_jax.ngspice.verify import verify
 from rram_jax.ngspice.verify_columns import verify_columns
 from rram_jax.ngspice.verify_layers import pulse_widths, verify_layers
 from rram_jax.ngspice.workplace import Workplace
-from tests.ngspice.networks import CODES, SMALL, small_design
+from tests.ngspice.networks import CODES, SMALL, small_design, trials_of
 
-SMALL_CODES, LABELS = CODES[:, : SMALL[0]], np.array([0, 1, 2, 0])
+SMALL_CODES = CODES[:, : SMALL[0]]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def whole(design, tmp_path_factory):
 
 def _verified(tier, design, folder, **work):
     place = Workplace(workers=1, **work)
-    return tier(design, SMALL_CODES, LABELS, [1], folder, work=place)
+    return tier(trials_of(design, [1]), folder, place)
 
 
 def _answers(found):

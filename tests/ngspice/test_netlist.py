@@ -28,7 +28,7 @@ from rram_jax.ngspice.netlist import (
 )
 from rram_jax.ngspice.own_netlist import load_netlist
 from tests.helpers import is_one_sentence
-from tests.ngspice.networks import CODES, random_design
+from tests.ngspice.networks import CODES, random_design, trials_of
 
 CELL = ".subckt cell a b\nR1 a b 1k\nM1 a b 0 0 nch\n.ends\n"
 
@@ -158,7 +158,7 @@ def walk(folder) -> list[Counter]:
 @pytest.mark.parametrize("form", ARRAYS)
 def test_whole_networks(design, tmp_path, form):
     manifest, _ = export.export(
-        tmp_path, design, CODES, [0, 2], array=form, watch=(0, 1)
+        trials_of(design, [0, 2], array=form), tmp_path, watch=(0, 1)
     )
     found = walk(tmp_path)
     assert len(found) == 2
@@ -179,7 +179,7 @@ def test_bit_lines_at_rest_hold_no_source_but_their_stimuli(
 ):
     monkeypatch.setattr(verify_static.Workplace, "finish", stop)
     with pytest.raises(Written):
-        verify_static.verify_static(design, CODES, [0, 1], tmp_path, array=form)
+        verify_static.verify_static(trials_of(design, [0, 1], array=form), tmp_path)
     found = walk(tmp_path)
     assert len(found) == 4  # two layers of two columns of tiles
     access = form == "1t1r"
@@ -196,9 +196,8 @@ def test_bit_lines_at_rest_hold_no_source_but_their_stimuli(
 
 def test_columns(design, tmp_path, monkeypatch):
     monkeypatch.setattr(verify_columns.Workplace, "finish", stop)
-    labels = np.zeros(len(CODES), int)
     with pytest.raises(Written):
-        verify_columns.verify_columns(design, CODES, labels, [0], tmp_path)
+        verify_columns.verify_columns(trials_of(design, [0]), tmp_path)
     (counts,) = walk(tmp_path)
     assert not FORBIDDEN & counts.keys()
     assert counts["i"] == 1
@@ -277,12 +276,10 @@ def test_models_that_cost_nothing_are_refused_before_a_deck_is_written(
     design, tmp_path, element
 ):
     out, process = tmp_path / "decks", with_models(tmp_path, element)
-    labels = np.zeros(len(CODES), int)
+    trials = trials_of(design, [0], process=process)
     for call in (
-        lambda: export.export(out, design, CODES, [0], process=process),
-        lambda: verify_columns.verify_columns(
-            design, CODES, labels, [0], out, process=process
-        ),
+        lambda: export.export(trials, out),
+        lambda: verify_columns.verify_columns(trials, out),
     ):
         with pytest.raises(InputError, match=rf"\({element[0].upper()}\)") as caught:
             call()
@@ -305,13 +302,13 @@ M1 q inp inn 0 nch w=1u l=0.15u
         )
         netlist = load_netlist(path / "own.toml")
         process = dataclasses.replace(default_process(), netlist=netlist)
-        manifest, _ = export.export(path / "o", design, CODES, [0], process=process)
+        manifest, _ = export.export(trials_of(design, [0], process=process), path / "o")
         assert manifest["ideal"][-1:] == told if more else told[0] not in str(manifest)
 
 
 def test_the_same_models_without_it_pass(design, tmp_path):
     process = with_models(tmp_path, "Rg d 0 1e12")
-    manifest, _ = export.export(tmp_path / "o", design, CODES, [0], process=process)
+    manifest, _ = export.export(trials_of(design, [0], process=process), tmp_path / "o")
     assert manifest["n_mosfets"] > 500
 
 
@@ -324,7 +321,7 @@ def test_a_card_whose_models_run_commands_leaves_no_deck(design, tmp_path):
     (tmp_path / "card.toml").write_text(tomli_w.dumps(record))
     process = Process(card=load_cmos_card(tmp_path / "card.toml"))
     with pytest.raises(InputError, match="runs commands") as caught:
-        export.export(tmp_path / "o", design, CODES, [0], process=process)
+        export.export(trials_of(design, [0], process=process), tmp_path / "o")
     assert is_one_sentence(caught.value)
     assert not (tmp_path / "o").exists()
 

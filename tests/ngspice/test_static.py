@@ -9,7 +9,7 @@ from rram_jax.ngspice.array import LINEAR
 from rram_jax.ngspice.static import StaticJob, run_static, static_deck
 from rram_jax.ngspice.verify_static import slot_patterns, verify_static
 from rram_jax.ngspice.workplace import Workplace
-from tests.ngspice.networks import CODES, random_design
+from tests.ngspice.networks import random_design, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +63,9 @@ def test_bit_lines_are_the_surrogates(design, tmp_path):
     """Column tiles, two columns an output, a bias pair, trim pairs, uneven cells."""
     found = {
         array: verify_static(
-            design,
-            CODES,
-            [2, 0],
+            trials_of(design, [2, 0], seed=1, chips=[0, 3], array=array),
             tmp_path / array,
-            seed=1,
-            chips=[0, 3],
-            array=array,
-            work=Workplace(workers=1),
+            Workplace(workers=1),
         )
         for array in LINEAR
     }
@@ -95,7 +90,7 @@ def test_wrong_drivers_are_found(design, tmp_path, monkeypatch):
         return static_deck(*args, r_driver=(2 * r_driver[0], r_driver[1]), **kwargs)
 
     monkeypatch.setattr(module, "static_deck", swapped)
-    found = verify_static(design, CODES, [1], tmp_path, work=Workplace(workers=1))
+    found = verify_static(trials_of(design, [1]), tmp_path, Workplace(workers=1))
     assert found.metrics["error_max"] > found.metrics["bar"]
     assert not found.metrics["within_bar"]
 
@@ -107,7 +102,7 @@ def test_sweeps_that_stand_are_not_run_again(design, tmp_path):
         work = Workplace(
             on_start=lambda *told: started.append(told), on_row=rows.append, workers=1
         )
-        return verify_static(design, CODES, [1], tmp_path, work=work)
+        return verify_static(trials_of(design, [1]), tmp_path, work)
 
     started, rows = [], []
     first = verified(started, rows)
@@ -131,4 +126,4 @@ def test_sweeps_that_stand_are_not_run_again(design, tmp_path):
 
 def test_another_form_of_array_is_refused(design, tmp_path):
     with pytest.raises(InputError, match="array must be one of"):
-        verify_static(design, CODES, [1], tmp_path, array="cell")
+        verify_static(trials_of(design, [1], array="cell"), tmp_path)
