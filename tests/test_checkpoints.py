@@ -27,7 +27,15 @@ def test_they_are_there():
     assert all(f"`{name}`" in table for name in names)
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+SLOW = {
+    folder: [pytest.mark.slow] if "400" in folder.name else [] for folder in FOLDERS
+}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [pytest.param(folder, id=folder.name, marks=SLOW[folder]) for folder in FOLDERS],
+)
 def test_a_checkpoint_reproduces_its_accuracy(folder, request):
     checkpoint = load_checkpoint(folder)
     metrics = checkpoint.metrics

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT = ROOT / "checkpoints" / "mlp-144-32-10-mnist5k-hardened"
 
 
+@pytest.mark.slow
 def test_train_for_my_card(tmp_path, capsys):
     card = tmp_path / "mine.toml"
     own = (

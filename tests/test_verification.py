@@ -45,6 +45,7 @@ def assert_committed(check: Check):
     assert row.bar == (check.bar and pytest.approx(check.bar, rel=0.01))
 
 
+@pytest.mark.slow
 def test_shunts_pass_and_would_not_without(monkeypatch):
     for check in forms.shunts():
         assert check.passed
@@ -85,6 +86,7 @@ def test_cells_are_those_that_ngspice_holds(monkeypatch):
 
 
 @pytest.mark.ngspice
+@pytest.mark.slow  # test_access.py has such bit lines
 def test_access_transistors_are_seen():
     check = forms.access_in_ngspice()
     assert_committed(check)

@@ -8,11 +8,12 @@ import pytest
 
 from rram_jax.chip.config import NetworkConfig
 from rram_jax.chip.design import design_network
-from rram_jax.chip.program import sample_chip, surrogate_chip
-from rram_jax.chip.sample import chip_key
+from rram_jax.chip.program import chip_layers, sample_chip, surrogate_chip
+from rram_jax.chip.sample import chip_key, sample_layer
 from rram_jax.chip.surrogate import (
     add_noise,
     bit_lines,
+    network_model,
     positions,
     run_network,
     winner,
@@ -181,10 +182,11 @@ def test_pulses_of_a_layer_are_longer_by_the_excess_of_the_one_before(
     here = dataclasses.replace(circuit, neuron_card=write_card(card, tmp_path))
     network = random_network(1, config, z_full=(2.5, 2.0, 4.0))
     design = design_network(network, DEVICE, here)
-    # One program: trimming has hundreds of operations.
-    chip = jax.jit(lambda key: surrogate_chip(key, design, DEVICE.params(), "full"))(
-        chip_key(0, 1)
-    )
+    samples = [
+        sample_layer(chip_key(0, 1), layer, k, DEVICE.params(), design.card)
+        for k, layer in enumerate(design.layers)
+    ]
+    chip = chip_layers(samples, design, network_model(design, "full"))
     codes, excess = _codes(3, (50, 6)), 0.0  # the inputs' pulses are exact
     found = run_network(chip, codes, design, 0.2, "full")
     for part, layer in zip(chip, design.layers, strict=True):

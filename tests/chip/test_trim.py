@@ -170,6 +170,7 @@ def test_offsets_of_the_neurons_are_trimmed_too(tmp_path):
     assert np.sqrt(np.mean(after**2)) < 0.2 * np.sqrt(np.mean(before**2)) + 0.1
 
 
+@pytest.mark.slow
 def test_the_tester_reads_noisy_neurons(circuit, tmp_path):
     chips = []
     for noise_rms in (0.0, 1.5e-3):

@@ -68,6 +68,7 @@ def test_a_chip_has_its_own_arrays_transfer(poor):
         assert np.abs(other.transfer - by_hand).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_good_wires_give_what_the_map_gives(circuit):
     good = {
         name: getattr(circuit.tile, name) / 100

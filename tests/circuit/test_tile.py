@@ -137,6 +137,7 @@ def test_batch_of_chips_is_a_loop():
     np.testing.assert_array_equal(wireless[1, 2], expected)
 
 
+@pytest.mark.slow
 def test_a_caller_in_float32_mode():
     """Cells in float32 give float32 and its gradient; numpy's float64 stays."""
     rows, cols, c, tile = LAYERS["two row tiles, unlike; c = 4"]

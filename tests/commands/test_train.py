@@ -71,6 +71,7 @@ def test_a_finished_run_is_told_and_not_touched(checkpoint, capsys):
     assert files(checkpoint) == before
 
 
+@pytest.mark.slow
 def test_the_same_command_finds_its_own_run(tmp_path, capsys):
     argv = (*TINY, "--epochs", "1", "--keep-states")
     assert main(list(argv)) == 0
@@ -157,6 +158,7 @@ def test_settings_that_do_not_fit_are_told(tmp_path, capsys, argv, told):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_other_data_under_the_same_name_are_another_run(tmp_path, capsys, write_set):
     tiny = ("train", "--network", "mlp-16-4-10", "--batch", "5", "--epochs", "1")
     folder = write_set(tmp_path / "mine", side=8)

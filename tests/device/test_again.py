@@ -105,6 +105,7 @@ def test_stuck_cells_stay_stuck():
     np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.slow
 def test_write_verify_keeps_the_cells_part():
     card = dataclasses.replace(CARD, band_lrs=0.25, d2d_lrs=0.6)
 

@@ -60,6 +60,7 @@ def test_a_fit_comes_back_to_the_packaged_card():
     assert back == CARD  # nothing else was touched
 
 
+@pytest.mark.slow
 def test_a_fit_of_the_spread_comes_back_to_the_packaged_card():
     start = dataclasses.replace(
         CARD, sigma_s=0.3, sigma_x=0.1e-9, x_sigma=0.8e-9, l_sigma=0.3e-9

@@ -68,6 +68,7 @@ def test_sampled_cells_follow_the_measured_table(v, median, sigma):
     assert abs(low.std() - 0.051) < 4 * 0.051 / math.sqrt(2 * n)
 
 
+@pytest.mark.slow
 def test_first_order_spread_is_that_of_the_cells():
     n = N
     # Both ends of what the packaged card speaks for, and another card.

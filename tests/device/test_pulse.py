@@ -201,7 +201,7 @@ def test_a_train_is_its_pulses(x64):
     [(1.2, 2.7, 0.1e-9), (-0.47, 1.3, 0.8e-9)],
     ids=["reset", "set"],
 )
-@pytest.mark.parametrize("what", ["x", "energy"])
+@pytest.mark.parametrize("what", [pytest.param("x", marks=pytest.mark.slow), "energy"])
 def test_gradient_in_everything(x64, what, v_cell, v_gate, x):
     """Parameters, start, cross-section, voltages and width, along random directions."""
     card = PACKAGED.params()
@@ -221,6 +221,7 @@ def test_gradient_in_everything(x64, what, v_cell, v_gate, x):
         assert_gradient(log_result, point, seed, rel_step=1e-7, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_of_a_train_in_the_compliance(x64):
     params, s = PACKAGED.params(), jnp.ones(())
 
@@ -232,9 +233,8 @@ def test_gradient_of_a_train_in_the_compliance(x64):
     assert_gradient(final, jnp.array([0.65, 3.0, 1e-6]), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_never_a_nan(dtype):
     """1,000 random cards, states and pulses: values and gradients are finite."""
     n, rng = 1000, np.random.default_rng(7)

@@ -34,6 +34,7 @@ def test_the_packaged_card_follows_the_measured_spread():
     assert miss[0] == pytest.approx(-0.053, abs=2e-3)  # sign and order of rows
 
 
+@pytest.mark.slow
 def test_stress_and_energy_against_a_fine_walk():
     with jax.enable_x64(True):
         v, params, one = 1.25, OTHER.params(), jnp.ones(401)
@@ -121,6 +122,7 @@ def test_traps_stop_at_the_largest_mean():
     assert at_reset(card, v_reset=1.46).rtn_traps_hrs == 2.0
 
 
+@pytest.mark.slow
 def test_float64_mode_gives_the_same_card():
     card = at_reset(NOMINAL, v_reset=1.1)
     with jax.enable_x64(True):

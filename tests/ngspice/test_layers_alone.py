@@ -1,11 +1,13 @@
 """Tier `layer` beside the whole network and beside single neurons, on one chip."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
 
 from rram_jax.chip.program import sample_chip
+from rram_jax.commands.verify_layers import LAYER
 from rram_jax.ngspice import parts as module
 from rram_jax.ngspice.compare import exact_chip
 from rram_jax.ngspice.deck import network_deck
@@ -119,6 +121,22 @@ def test_layers_alone_answer_as_in_the_whole_network(design, whole, tmp_path):
     for block in ("array", "gate"):
         assert mine[block] == pytest.approx(theirs[block], rel=0.02)
     assert whole.metrics["codes_within_1"] == whole.metrics["counts_within_1"] == 1.0
+
+
+@pytest.mark.ngspice
+def test_tables_of_layers_hold_every_deck_and_code(whole, tmp_path):
+    LAYER.write_tables(whole, tmp_path)
+    rows = {}
+    for name in ("codes", "results", "decks"):
+        with (tmp_path / f"{name}.csv").open() as file:
+            rows[name] = list(csv.DictReader(file))
+    layers = [(row["layer"], row["from"]) for row in rows["decks"]]
+    assert layers == [("0", "0"), ("1", "0")]
+    (image,) = rows["results"]
+    counts = [int(n) for n in image["counts_spice"].split()]
+    assert counts == [int(r["spice"]) for r in rows["codes"] if r["layer"] == "1"]
+    array = sum(float(row["energy_array_j"]) for row in rows["decks"])
+    assert whole.metrics["energy_by_block_j"]["array"] == pytest.approx(array, rel=1e-6)
 
 
 @pytest.mark.ngspice

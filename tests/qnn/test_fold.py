@@ -102,7 +102,7 @@ def _hardware_form(design, chip, codes):
     "name",
     [
         "ternary",
-        "two hidden layers",
+        pytest.param("two hidden layers", marks=pytest.mark.slow),
         pytest.param("binary", marks=pytest.mark.slow),
         pytest.param("bias pairs", marks=pytest.mark.slow),
     ],

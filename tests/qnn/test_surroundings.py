@@ -158,6 +158,7 @@ def test_neurons_are_those_of_the_surrogate(tmp_path):
             assert float(jnp.abs(ideal - z).max()) * SLOTS / full > 0.1
 
 
+@pytest.mark.slow
 def test_a_trained_network_on_the_real_card():
     """All laws of the card at once: hundredths of a slot from the surrogate's 15."""
     trained = load_checkpoint(ROOT / "checkpoints" / "mlp-144-32-10-mnist5k-hardened")

@@ -28,6 +28,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_accuracy_is_that_of_the_test_images(folder):
     trained = load(folder, device=CARD)
     dataset = load_dataset("mnist5k")
