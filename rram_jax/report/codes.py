@@ -89,6 +89,7 @@ def _draw_differences(axes: Axes, codes: Mapping[str, CodeTable]):
     found = {label: table.spice - table.surrogate for label, table in codes.items()}
     reach = max(2, *(int(np.abs(d).max()) for d in found.values()))
     values, width = np.arange(-reach, reach + 1), 0.8 / len(found)
+    rotation = 90 if len(found) > 2 else 0  # narrow bars
     for k, (label, difference) in enumerate(found.items()):
         number = np.array([(difference == v).sum() for v in values])
         bars = axes.bar(
@@ -98,8 +99,11 @@ def _draw_differences(axes: Axes, codes: Mapping[str, CodeTable]):
             color=COLOURS[k % len(COLOURS)],
             label=f"{label}, {len(difference)} codes",
         )
-        axes.bar_label(bars, [f"{n}" if n else "" for n in number], fontsize=8)
+        axes.bar_label(
+            bars, [f"{n}" if n else "" for n in number], fontsize=8, rotation=rotation
+        )
     axes.set_xticks(values if reach <= 5 else values[::3])
-    axes.margins(y=0.12)
+    axes.set_yticks(range(0, 101, 20))
+    axes.set_ylim(0, 118 + 7 * len(found))  # names and numbers above the bars
     axes.grid(axis="x", visible=False)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
