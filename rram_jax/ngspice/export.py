@@ -37,7 +37,7 @@ def export(
     Args:
         trials: Which images on which chips of which design.
         folder: Made where it is missing; files of the same name are replaced.
-        watch: (layer, neuron) whose inner nodes are saved as well.
+        watch: (layer, neuron) whose inner nodes the first deck saves as well.
 
     Returns:
         The manifest, and what decoding needs.
@@ -47,6 +47,7 @@ def export(
             elements that cost nothing (`netlist.refuse_free_elements`).
     """
     decks = DeckFolder(path=folder, trials=trials, ideal=IDEAL)
+    first = trials.chips[0], trials.images[0]
     for chip, sample in zip(trials.chips, trials.samples, strict=True):
         deck = network_deck(
             trials.design,
@@ -56,7 +57,10 @@ def export(
             process=trials.process,
         )
         images = zip(trials.images, trials.taken, strict=True)
-        texts = {image: deck.image(codes.tolist(), watch) for image, codes in images}
+        texts = {
+            image: deck.image(codes.tolist(), watch if (chip, image) == first else None)
+            for image, codes in images
+        }
         whole = texts[trials.images[-1]].replace(f".include {BODY_NAME}", deck.body)
         counts = checked_elements(whole)
         decks.write(f"chip_{chip:04d}/{BODY_NAME}", deck.body)

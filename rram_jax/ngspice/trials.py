@@ -12,9 +12,10 @@ from rram_jax.chip.program import sample_chip
 from rram_jax.chip.sample import LayerSample
 from rram_jax.chip.surrogate import ChipLayer
 from rram_jax.device.variability import count_clipped
+from rram_jax.errors import InputError
 from rram_jax.neuron.cmos import Process, default_process
 from rram_jax.ngspice.access import AccessTransistor
-from rram_jax.ngspice.array import access_of
+from rram_jax.ngspice.array import access_of, array_form
 from rram_jax.ngspice.compare import (
     LayerComparison,
     compare_layers,
@@ -30,6 +31,10 @@ class Trials:
     """Images on chips, the same cells and mismatch in ngspice and in the surrogate.
 
     Chips are drawn when they are first asked for, and kept.
+
+    Raises:
+        InputError: Codes, labels and images do not fit each other or the network, there
+            are no chips, or no such array.
     """
 
     design: NetworkDesign
@@ -59,6 +64,28 @@ class Trials:
     process: Process = field(default_factory=default_process)
     """Of all transistors. The surrogate knows nothing of it: its neurons are those of
     the design's card."""
+
+    def __post_init__(self):
+        # Rows and manifests hold them as JSON, which knows nothing of numpy's integers.
+        for name in ("images", "chips"):
+            object.__setattr__(self, name, tuple(map(int, getattr(self, name))))
+        array_form(self.array)
+        shape, n_inputs = np.shape(self.codes), self.design.network.config.sizes[0]
+        if shape != (len(self.labels), n_inputs):
+            raise InputError(
+                f"Codes must be {n_inputs} inputs of as many images as there are"
+                f" labels, {len(self.labels)}; their shape is {shape}."
+            )
+        for name, end in (("images", shape[0]), ("chips", None)):
+            numbers = getattr(self, name)
+            if not numbers or min(numbers) < 0 or (end and max(numbers) >= end):
+                below = f" below {end}" if end else ""
+                raise InputError(
+                    f"{name} must be one or more numbers from 0 on{below};"
+                    f" got {numbers}."
+                )
+            if len(set(numbers)) < len(numbers):
+                raise InputError(f"{name} must differ; got {numbers}.")
 
     @property
     def taken(self) -> Integer[np.ndarray, "images inputs"]:
@@ -97,7 +124,7 @@ class Trials:
                 "verify_pulses": [layer.verify_pulses for layer in sample],
             }
             for name, layers in by_layer.items():
-                told.setdefault(name, {})[int(chip)] = sum(map(int, layers))
+                told.setdefault(name, {})[chip] = sum(map(int, layers))
         return told
 
     def judge(
@@ -118,8 +145,8 @@ class Trials:
                 )
                 rows.append(
                     {
-                        "chip": int(chip),
-                        "image": int(image),
+                        "chip": chip,
+                        "image": image,
                         "label": int(self.labels[image]),
                         "winner_spice": list(last_to_cross(layers[-1])),
                         "winner_surrogate": list(last_to_cross(alone[m])),

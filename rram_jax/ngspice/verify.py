@@ -69,12 +69,12 @@ def verify(
     jobs = [
         DeckJob(
             chip=chip,
-            image=int(image),
+            image=image,
             deck=decks / f"chip_{chip:04d}" / f"image_{image:05d}.cir",
             plan=plan,
             timeout_s=work.timeout_s,
             retry=work.retry,
-            watch=watch,
+            watch=watch if k == 0 else None,
             waves=folder / "waves.npz" if k == 0 and watch else None,
         )
         for k, (chip, image) in enumerate(product(trials.chips, trials.images))

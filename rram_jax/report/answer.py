@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rram_jax.report.sheet import Column, Sheet, make_sheet
-from rram_jax.report.text import Share, Table, counted, make_table
+from rram_jax.report.text import Share, Table, bounds, counted, make_table
 from rram_jax.report.verified import CodedRun, DeckResult
 
 FEW = 100
@@ -145,7 +145,7 @@ def answer_sheet(runs: Mapping[str, CodedRun]) -> Sheet:
             (
                 name,
                 n,
-                *(x for k in counts for x in (k / n, *_of_images(k, run).interval)),
+                *(x for k in counts for x in (k / n, *_of_images(k, run))),
                 int((spice & ~surrogate).sum()),
                 int((surrogate & ~spice).sum()),
                 sum(len(d.winner_spice) > 1 for d in run.decks),
@@ -154,10 +154,16 @@ def answer_sheet(runs: Mapping[str, CodedRun]) -> Sheet:
     return make_sheet(columns, rows)
 
 
-def _of_images(k: int, run: CodedRun) -> Share:
-    """So many simulations, as a share of the images."""
+def _of_images(k: int, run: CodedRun) -> tuple[float, float]:
+    """[-] Interval of the share of so many simulations, images as the unit.
+
+    Where they are no whole number of images: from that below to that above.
+    """
     images = run.metrics.n_images
-    return Share(k=round(k * images / len(run.decks)), n=images)
+    below, rest = divmod(k * images, len(run.decks))
+    low, _ = Share(k=below, n=images).interval
+    _, high = Share(k=below + (rest > 0), n=images).interval
+    return low, high
 
 
 def right_answers(run: CodedRun) -> tuple[np.ndarray, np.ndarray]:
@@ -174,6 +180,7 @@ def model_sentence(run: CodedRun) -> str:
     codes = Share(k=int((off > 0).sum()), n=off.size)
     winners = [d.winner_spice != d.winner_surrogate for d in run.decks]
     spice = Share(k=int(right_answers(run)[0].sum()), n=len(winners))
+    accuracy = bounds(_of_images(spice.k, run))
     return (
         "Error of the model: given the same cells, thresholds and codes of the layer"
         f" before, the surrogate differs from ngspice in {codes.counted} hidden codes"
@@ -182,7 +189,7 @@ def model_sentence(run: CodedRun) -> str:
         f" {counted(spice.n, 'simulation')}; sampling: {spice.counted} right in"
         f" ngspice, on {counted(run.metrics.n_images, 'image')} and"
         f" {counted(run.metrics.n_chips, 'chip')}, leaves"
-        f" {_of_images(spice.k, run).bounds} for the accuracy, images taken as the unit"
+        f" {accuracy} for the accuracy, images taken as the unit"
         " as chips share them, which only more images would narrow."
     )
 

@@ -64,8 +64,13 @@ class Share:
     @property
     def bounds(self) -> str:
         """Such as 91.7 to 99.7 %."""
-        low, high = self.interval
-        return f"{100 * low:.1f} to {100 * high:.1f}{SPACE}%" if self.n else "-"
+        return bounds(self.interval) if self.n else "-"
+
+
+def bounds(interval: tuple[float, float]) -> str:
+    """Such as 91.7 to 99.7 %."""
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f}{SPACE}%"
 
 
 @dataclass(frozen=True, kw_only=True)

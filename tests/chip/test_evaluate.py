@@ -254,7 +254,6 @@ def test_an_ideal_circuit_is_not_taken_from_a_wired_design(circuit):
 
 
 @pytest.mark.parametrize("circuit_name", MAP_AND_FULL)
-@pytest.mark.slow
 def test_designs_of_other_spreads_need_no_new_program(
     circuit, monkeypatch, circuit_name
 ):

@@ -154,7 +154,6 @@ def test_neurons_are_verified_by_one_command(checkpoint, tmp_path, capsys):
 
 
 @pytest.mark.ngspice
-@pytest.mark.slow  # tables: test_layers_alone.py
 def test_layers_are_verified_by_one_command(tmp_path, capsys):
     checkpoint, out = tmp_path / "small", tmp_path / "out"
     checkpoint.mkdir()

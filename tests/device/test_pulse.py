@@ -233,8 +233,9 @@ def test_gradient_of_a_train_in_the_compliance(x64):
     assert_gradient(final, jnp.array([0.65, 3.0, 1e-6]), rtol=1e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
+)
 def test_never_a_nan(dtype):
     """1,000 random cards, states and pulses: values and gradients are finite."""
     n, rng = 1000, np.random.default_rng(7)

@@ -183,7 +183,6 @@ def test_score_is_the_inverse_of_the_quantile():
         np.testing.assert_allclose(back, normal, atol=2e-3)
 
 
-@pytest.mark.slow
 def test_gradients_against_differences():
     with jax.enable_x64(True):
         params = jax.tree.map(lambda a: a.astype(float), BANDED.params())

@@ -1,22 +1,21 @@
 """Tier `layer` beside the whole network and beside single neurons, on one chip."""
 
-import csv
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from rram_jax.chip.program import sample_chip
-from rram_jax.commands.verify_layers import LAYER
 from rram_jax.ngspice import parts as module
 from rram_jax.ngspice.compare import exact_chip
 from rram_jax.ngspice.deck import network_deck
 from rram_jax.ngspice.job import BODY_NAME
 from rram_jax.ngspice.netlist import FORBIDDEN, count_elements
-from rram_jax.ngspice.parts import layer_parts, one_layer
+from rram_jax.ngspice.parts import LayerPart, layer_parts, one_layer
 from rram_jax.ngspice.verify import verify
 from rram_jax.ngspice.verify_columns import verify_columns
-from rram_jax.ngspice.verify_layers import pulse_widths, verify_layers
+from rram_jax.ngspice.verify_layers import _joined, pulse_widths, verify_layers
 from rram_jax.ngspice.workplace import Workplace
 from tests.ngspice.networks import CODES, SMALL, small_design, trials_of
 
@@ -100,6 +99,20 @@ def test_the_deck_of_a_part_has_its_own_cells_neurons_and_load(design, k, monkey
     assert counts["i"] == 1
 
 
+def test_rows_of_parts_become_those_of_chips_and_images():
+    """Two chips, two parts of 1 and 2 outputs, three images: 0 to 17 in their order."""
+    parts = [mock.Mock(spec=LayerPart, outputs=o) for o in (range(1), range(1, 3))]
+    rows = [
+        {"counts": [100 * chip + 10 * image + j for j in part.outputs]}
+        for chip in range(2)
+        for part in parts
+        for image in range(3)
+    ]
+    joined = _joined(rows, parts, 2, 3)
+    chip, image, output = np.indices((2, 3, 3))
+    np.testing.assert_array_equal(joined, 100 * chip + 10 * image + output)
+
+
 def test_hidden_codes_come_in_as_long_as_neurons_make_them(design):
     exact = exact_chip(design, sample_chip(0, 0, design))
     codes = np.array([[0, 1, 14, 15]], np.uint8)
@@ -121,22 +134,6 @@ def test_layers_alone_answer_as_in_the_whole_network(design, whole, tmp_path):
     for block in ("array", "gate"):
         assert mine[block] == pytest.approx(theirs[block], rel=0.02)
     assert whole.metrics["codes_within_1"] == whole.metrics["counts_within_1"] == 1.0
-
-
-@pytest.mark.ngspice
-def test_tables_of_layers_hold_every_deck_and_code(whole, tmp_path):
-    LAYER.write_tables(whole, tmp_path)
-    rows = {}
-    for name in ("codes", "results", "decks"):
-        with (tmp_path / f"{name}.csv").open() as file:
-            rows[name] = list(csv.DictReader(file))
-    layers = [(row["layer"], row["from"]) for row in rows["decks"]]
-    assert layers == [("0", "0"), ("1", "0")]
-    (image,) = rows["results"]
-    counts = [int(n) for n in image["counts_spice"].split()]
-    assert counts == [int(r["spice"]) for r in rows["codes"] if r["layer"] == "1"]
-    array = sum(float(row["energy_array_j"]) for row in rows["decks"])
-    assert whole.metrics["energy_by_block_j"]["array"] == pytest.approx(array, rel=1e-6)
 
 
 @pytest.mark.ngspice
