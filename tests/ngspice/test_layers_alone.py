@@ -100,7 +100,7 @@ def test_the_deck_of_a_part_has_its_own_cells_neurons_and_load(design, k, monkey
 
 
 def test_rows_of_parts_become_those_of_chips_and_images():
-    """Two chips, two parts of 1 and 2 outputs, three images: 0 to 17 in their order."""
+    """Two chips, two parts of 1 and 2 outputs, three images, each with its number."""
     parts = [mock.Mock(spec=LayerPart, outputs=o) for o in (range(1), range(1, 3))]
     rows = [
         {"counts": [100 * chip + 10 * image + j for j in part.outputs]}
