@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +44,7 @@ def bit_lines(
     return v_read * jnp.moveaxis(jnp.moveaxis(on, -1, -2) @ transfer, -1, -2)
 
 
+@partial(jax.jit, static_argnames="linear")
 def positions(
     codes: Float[Array, "*batch pairs"],
     transfer: Float[Array, "pairs outputs"],

@@ -48,6 +48,7 @@ class Traps:
         return 1 / self.capture + 1 / self.emission
 
 
+@jax.jit
 def sample_traps(
     key: Key,
     resistance: Float[Array, "*cells"],
@@ -85,6 +86,7 @@ def sample_traps(
     )
 
 
+@jax.jit
 def frozen_rtn(key: Key, traps: Traps) -> Float[Array, "*cells"]:
     """[-] R / R_without_RTN of every cell at one moment, long after any other.
 

@@ -1,7 +1,9 @@
 """The neuron in JAX: from the bit line's staircase to the crossing and its count."""
 
 from dataclasses import dataclass
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 
 from rram_jax.neuron.config import SLOTS, NeuronConfig
@@ -131,6 +133,7 @@ def settle(
     return s - before
 
 
+@jax.jit
 def crossing(
     v_bl: Float[Array, "*batch slots"], params: NeuronParams
 ) -> Float[Array, "*positions"]:
@@ -199,6 +202,7 @@ def staircase_peak(codes: Float[Array, "*batch inputs"]) -> Float[Array, "*batch
     return (on**3).mean(-1) / cube
 
 
+@partial(jax.jit, static_argnames="config")
 def to_counts(
     position: Float[Array, "*batch"], config: NeuronConfig
 ) -> Float[Array, "*batch"]:

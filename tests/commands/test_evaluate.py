@@ -267,7 +267,7 @@ def test_what_does_not_go_together_is_told(checkpoint, tmp_path, capsys, argv, t
 
 
 def test_a_finished_run_is_told_and_not_touched(checkpoint, tmp_path, capsys):
-    argv = ("--circuit", "ideal", "--images", "100", "--json")
+    argv = ("--circuit", "ideal", "--images", "200", "--json")
     evaluate(checkpoint, *argv, "f.json", "--out", "a")
     before = files(tmp_path / "a")
     evaluate(checkpoint, *argv, "g.json", "--out", "a")
@@ -284,7 +284,7 @@ def test_a_finished_run_is_told_and_not_touched(checkpoint, tmp_path, capsys):
 
 
 def test_a_moved_checkpoint_is_the_same_run(checkpoint, copy, capsys):
-    argv = ("--circuit", "ideal", "--images", "100", "--out", "a")
+    argv = ("--circuit", "ideal", "--images", "200", "--out", "a")
     evaluate(checkpoint, *argv)
     evaluate(copy, *argv)
     assert "finished before" in capsys.readouterr().out
