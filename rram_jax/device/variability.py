@@ -131,15 +131,6 @@ def reprogram(
 
 def _sample_blind(key, is_lrs, device, cycle):
     """Read resistances [Ohm] of cells that are really in these states."""
-    first, offset = _first_cycle(key, is_lrs, device)
-    if isinstance(cycle, int) and cycle == 0:
-        return first
-    return jnp.where(cycle == 0, first, _again(key, offset, is_lrs, device, cycle))
-
-
-@jax.jit
-def _first_cycle(key, is_lrs, device):
-    """Read resistances [Ohm], and ln R less ln of the median before clipping."""
     normal_key, tail_key = jax.random.split(key)
     noise = jax.random.normal(normal_key, is_lrs.shape, jnp.float32)
     tail = jax.random.uniform(tail_key, is_lrs.shape, jnp.float32)
@@ -151,8 +142,11 @@ def _first_cycle(key, is_lrs, device):
     sigma = jnp.where(is_lrs, sigma_lrs, sigma_hrs)
     median = jnp.where(is_lrs, r_lrs, r_hrs)
     first = jnp.maximum(median * jnp.exp(sigma * noise), smallest(device))
+    if isinstance(cycle, int) and cycle == 0:
+        return first
     body = jnp.where(is_lrs, device.r_lrs, device.r_hrs)
-    return first, jnp.log(median / body) + sigma * noise
+    offset = jnp.log(median / body) + sigma * noise
+    return jnp.where(cycle == 0, first, _again(key, offset, is_lrs, device, cycle))
 
 
 def _again(key, offset, is_lrs, device, cycle):
